@@ -1,0 +1,50 @@
+# The only commands a newcomer needs: run, test, check, bench. Everything lives in .venv, web/ and var/.
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8000
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help run test check bench lock clean
+help:
+	@echo "make run    install, build, prepare a demo database, serve on PORT (default 8000)"
+	@echo "make test   install and run every test"
+	@echo "make check  linters, types, import direction, lock files"
+	@echo "make bench  measurements, printed as tables"
+	@echo "make lock   renew the lock files from pyproject.toml (needs uv)"
+
+# Hashes are checked, the project itself is installed without network access (setuptools is locked too).
+.venv/runtime: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Spotplan needs Python 3.11 or newer: set PYTHON=... (this is %s)" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 cannot make virtual environments: install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+.venv/dev: .venv/runtime requirements-dev.lock
+	$(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock
+	@touch $@
+
+web/dist/index.html: .venv/runtime web/build.py web/package-lock.json $(wildcard web/src/* web/*.html web/*.js)
+	$(BIN)/python web/build.py
+
+run: .venv/runtime web/dist/index.html
+	@$(BIN)/spotplan demo --port $(PORT)
+
+test: .venv/dev web/dist/index.html
+	$(BIN)/python -m pytest
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: .venv/dev
+	$(BIN)/python -m bench
+
+lock:
+	uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o requirements.lock
+	uv pip compile pyproject.toml -q --extra dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o requirements-dev.lock
+
+clean:
+	rm -rf .venv web/dist web/node_modules var

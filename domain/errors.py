@@ -1,0 +1,196 @@
+"""What a rule says when it refuses: one class per refusal, each carrying its numbers.
+
+The class name is the API's type name; ``code`` is the same name in capitals; ``field`` names the input the
+refusal is about, in the API's spelling. The docstring becomes the API's description.
+"""
+
+import re
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Any, ClassVar
+
+
+@dataclass(eq=False, kw_only=True)
+class RuleError(Exception):
+    """A rule refused what was asked for."""
+
+    template: ClassVar[str] = ""
+    field: str = ""
+
+    @property
+    def code(self) -> str:
+        """The machine-readable name: ``EndsAfterContract`` becomes ``ENDS_AFTER_CONTRACT``."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).upper()
+
+    @property
+    def message(self) -> str:
+        """One English sentence with the numbers in it."""
+        return self.template.format(**self.data)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The numbers: every attribute but ``field``."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "field"}
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only exceptions do not pickle by themselves; the planner's workers send them back.
+        return _rebuild, (type(self), {"field": self.field, **self.data})
+
+
+def _rebuild(kind: type[RuleError], values: dict[str, Any]) -> RuleError:
+    return kind(**values)
+
+
+@dataclass(eq=False, kw_only=True)
+class AccountsNotMultiple(RuleError):
+    """Accounts are sold in whole units: the number must be a positive multiple of accountsPerUnit."""
+
+    template = "{accounts} accounts is not a positive multiple of {accounts_per_unit}."
+    field: str = "accounts"
+    accounts: int
+    accounts_per_unit: int
+
+
+@dataclass(eq=False, kw_only=True)
+class MonthsOutOfRange(RuleError):
+    """A period is a whole number of months from 1 to monthsMax, inside the calendar (page, rule 2)."""
+
+    template = (
+        "{months} is not a whole number of months from 1 to {months_max} that ends inside the calendar."
+    )
+    field: str = "months"
+    months: int
+    months_max: int
+
+
+@dataclass(eq=False, kw_only=True)
+class NoPaidContract(RuleError):
+    """The customer has no paid contract: it is on the Free plan, or its contract has ended."""
+
+    template = "There is no paid main contract to add accounts to."
+    field: str = "customerId"
+    contract_ended_before: date | None = None
+
+    @property
+    def message(self) -> str:
+        """One English sentence, with the day the last contract ended if there was one."""
+        ended = self.contract_ended_before
+        return self.template[:-1] + (f": it ended before {ended}." if ended else ".")
+
+
+@dataclass(eq=False, kw_only=True)
+class StartsInThePast(RuleError):
+    """A spot contract cannot start before today, in the customer's time zone."""
+
+    template = "The spot would start on {starts_on}, before today, {today}."
+    field: str = "startsOn"
+    starts_on: date
+    today: date
+
+
+@dataclass(eq=False, kw_only=True)
+class StartsBeforeContract(RuleError):
+    """The time before the paid plan starts is closed for spot contracts (page, rule 8)."""
+
+    template = "The spot would start on {starts_on}, before the main contract starts on {contract_starts_on}."
+    field: str = "startsOn"
+    starts_on: date
+    contract_starts_on: date
+
+
+@dataclass(eq=False, kw_only=True)
+class EndsAfterContract(RuleError):
+    """A spot contract cannot reach past the main contract's end, renewals included (page, rules 3 and 8)."""
+
+    template = (
+        "The spot would end before {ends_before}, but the main contract ends before {contract_ends_before}."
+    )
+    field: str = "months"
+    ends_before: date
+    contract_ends_before: date
+
+
+@dataclass(eq=False, kw_only=True)
+class AmountTooLarge(RuleError):
+    """The amount does not fit the API's 32-bit minor units."""
+
+    template = "The amount would be {amount}, more than the largest amount handled, {amount_max}."
+    field: str = "accounts"
+    amount: str
+    amount_max: int
+
+
+@dataclass(eq=False, kw_only=True)
+class TermsNotAgreed(RuleError):
+    """The terms of use must be agreed to in their current version."""
+
+    template = "The terms of use {current_version} must be agreed to, not {agreed_version!r}."
+    field: str = "agreedTermsVersion"
+    agreed_version: str
+    current_version: str
+
+
+@dataclass(eq=False, kw_only=True)
+class PriceChanged(RuleError):
+    """The total the customer saw is not the total that would be charged."""
+
+    template = "The total is {current_total} in minor units, not the expected {expected_total}."
+    field: str = "expectedTotal"
+    expected_total: int
+    current_total: int
+
+
+@dataclass(eq=False, kw_only=True)
+class PaymentMethodUnavailable(RuleError):
+    """This payment method cannot be used for this order; the ones that can are listed."""
+
+    template = "Payment by {method} is not available here; available: {available}."
+    field: str = "paymentMethod"
+    method: str
+    available: list[str]
+
+    @property
+    def message(self) -> str:
+        """One English sentence with the methods in it."""
+        return self.template.format(method=self.method, available=", ".join(self.available) or "none")
+
+
+@dataclass(eq=False, kw_only=True)
+class OrderMoveRefused(RuleError):
+    """An order in this status cannot take this step."""
+
+    template = "An order that is {status} cannot become {wanted}."
+    field: str = "orderId"
+    status: str
+    wanted: str
+
+
+@dataclass(eq=False, kw_only=True)
+class OrderExpired(RuleError):
+    """The order was left without a payment method for too long and must be placed again."""
+
+    template = "The order expired at {expired_at:%Y-%m-%d %H:%M:%S} UTC; place it again."
+    field: str = "orderId"
+    expired_at: datetime
+
+
+@dataclass(eq=False, kw_only=True)
+class IdempotencyKeyReused(RuleError):
+    """The idempotency key was used before with another operation or other input."""
+
+    template = "The idempotency key {key!r} was used before with another operation or other input."
+    field: str = "idempotencyKey"
+    key: str
+
+
+@dataclass(eq=False, kw_only=True)
+class IdempotencyKeyInvalid(RuleError):
+    """An idempotency key is 1 to lengthMax printable characters."""
+
+    template = "An idempotency key has 1 to {length_max} characters, not {length}."
+    field: str = "idempotencyKey"
+    length: int
+    length_max: int

@@ -1,0 +1,91 @@
+"""A spot order's states and moves.
+
+Some moves are made by people (a payment method is chosen, an order is cancelled), the others by time
+alone and are derived from dates when read: nothing has to run for an order to be ACTIVE, ENDED or EXPIRED.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from domain.errors import OrderMoveRefused
+from domain.months import Period, ends_before
+
+
+class OrderStatus(StrEnum):
+    """Where a spot order stands."""
+
+    AWAITING_PAYMENT_METHOD = "AWAITING_PAYMENT_METHOD"
+    PENDING_PAYMENT = "PENDING_PAYMENT"
+    CONFIRMED = "CONFIRMED"
+    ACTIVE = "ACTIVE"
+    ENDED = "ENDED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+class PaymentMethod(StrEnum):
+    """How an order is paid."""
+
+    INVOICE = "INVOICE"
+    CREDIT_CARD = "CREDIT_CARD"
+    BANK_TRANSFER = "BANK_TRANSFER"
+
+
+_S = OrderStatus
+MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
+    _S.AWAITING_PAYMENT_METHOD: frozenset({_S.PENDING_PAYMENT, _S.CONFIRMED, _S.CANCELLED, _S.EXPIRED}),
+    _S.PENDING_PAYMENT: frozenset({_S.CONFIRMED, _S.CANCELLED, _S.EXPIRED}),
+    _S.CONFIRMED: frozenset({_S.ACTIVE}),
+    _S.ACTIVE: frozenset({_S.ENDED}),
+    _S.ENDED: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.EXPIRED: frozenset(),
+}
+"""Every move there is; what is not listed does not exist."""
+
+GIVES_CAPACITY = frozenset({_S.CONFIRMED, _S.ACTIVE, _S.ENDED})
+"""Only these orders give capacity, each during its own period."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTimes:
+    """What time alone needs to know of an order: its days, and when it expires if it is left unpaid."""
+
+    period: Period
+    expires_at: datetime
+
+
+def status_at(stored: OrderStatus, times: OrderTimes, *, now: datetime, today: date) -> OrderStatus:
+    """The status at an instant: the stored one, moved on by what dates alone decide.
+
+    ``now`` is UTC; ``today`` is the same instant's day in the customer's time zone.
+    """
+    if stored is OrderStatus.AWAITING_PAYMENT_METHOD and now >= times.expires_at:
+        return OrderStatus.EXPIRED
+    if stored in {OrderStatus.CONFIRMED, OrderStatus.ACTIVE}:
+        if today >= times.period.ends_before:
+            return OrderStatus.ENDED
+        if today >= times.period.starts_on:
+            return OrderStatus.ACTIVE
+    return stored
+
+
+def check_move(status: OrderStatus, wanted: OrderStatus) -> None:
+    """Refuse a move that does not exist.
+
+    Raises:
+        OrderMoveRefused: with both statuses.
+    """
+    if wanted not in MOVES[status]:
+        raise OrderMoveRefused(status=status.value, wanted=wanted.value)
+
+
+def available_payment_methods(*, is_corporate: bool) -> list[PaymentMethod]:
+    """The payment methods a customer can use now: invoices are for corporate customers."""
+    return [PaymentMethod.INVOICE] if is_corporate else []
+
+
+def invoice_due_on(confirmed_on: date) -> date:
+    """An invoice is due on the last day of the month after the one it was confirmed in."""
+    return ends_before(confirmed_on.replace(day=1), 2) - timedelta(days=1)
