@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from domain.contracts import MainContract
+from domain.contracts import AdditionalLicence, MainContract, SpotContract, Term
 from domain.months import Period
 
 
@@ -40,6 +40,7 @@ def level_steps(changes: Iterable[tuple[Period, int]], window: Period) -> tuple[
 
 def capacity_changes(contract: MainContract) -> list[tuple[Period, int]]:
     """Everything that gives capacity: terms, additional licences and confirmed spots, in accounts."""
+    parts: tuple[Term | AdditionalLicence | SpotContract, ...]
     parts = (*contract.terms, *contract.additional_licences, *contract.spots)
     return [(part.period, part.accounts) for part in parts]
 

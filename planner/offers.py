@@ -1,0 +1,127 @@
+"""The domain rules turned into what the optimiser sees: intervals with a price, on a line of days.
+
+Days are offsets from ``first_day``. ``domain.months`` is the rule; the month arithmetic here is the same rule
+over whole arrays (a test compares them day by day), because a long contract has 50,000 offers.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from domain.contracts import MainContract
+from planner.problem import PlanningProblem
+
+Days = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Offers:
+    """All spot contracts that may be ordered; arrays of equal length, sorted by start, then months.
+
+    ``start`` and ``end`` are day offsets from ``first_day`` (end exclusive), ``price`` is net, in minor units
+    per licence unit.
+    """
+
+    first_day: date
+    start: Days
+    end: Days
+    months: Days
+    price: Days
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def select(self, mask: npt.NDArray[np.bool_]) -> "Offers":
+        return Offers(self.first_day, self.start[mask], self.end[mask], self.months[mask], self.price[mask])
+
+
+def period_ends(first_day: date, days: int, months: int) -> Days:
+    """Exclusive ends of periods of 1..``months`` months from each of ``days`` days: shape (days, months).
+
+    Source: Civil Code (Japan) art. 143, as in :func:`domain.months.ends_before`.
+    """
+    origin = np.datetime64(first_day, "D")
+    starts = origin + np.arange(days)
+    start_month = starts.astype("datetime64[M]")
+    day_of_month = (starts - start_month.astype("datetime64[D]")).astype(np.int64)[:, None]
+    end_month = start_month[:, None] + np.arange(1, months + 1)[None, :]
+    month_first = (end_month.astype("datetime64[D]") - origin).astype(np.int64)
+    next_first = ((end_month + 1).astype("datetime64[D]") - origin).astype(np.int64)
+    corresponding = month_first + day_of_month
+    # Civil Code 143: where the month has no such day the period ends with the month.
+    return np.where(corresponding < next_first, corresponding, next_first)
+
+
+def unit_price_by_day(contract: MainContract, first_day: date, days: int) -> Days:
+    """The monthly unit price of the term in force on each of ``days`` days; shape (days,)."""
+    prices = np.zeros(days, dtype=np.int64)
+    for term in contract.terms:
+        begin = max(0, (term.period.starts_on - first_day).days)
+        end = max(0, (term.period.ends_before - first_day).days)
+        prices[begin:end] = term.monthly_unit_price_minor
+    return prices
+
+
+def spot_offers(problem: PlanningProblem) -> Offers:
+    """Every spot contract that the rules allow from the earliest start on; empty when none fits."""
+    contract = problem.contract
+    first_day = max(problem.earliest_start, contract.starts_on)
+    days = (contract.ends_before - first_day).days
+    if days <= 0:
+        return Offers(first_day, *(np.zeros(0, dtype=np.int64) for _ in range(4)))
+    # No month is shorter than 28 days, so no more than this many fit.
+    months_max = max(1, min(days // 28, problem.months_max or days))
+    ends = period_ends(first_day, days, months_max)
+    fits = ends <= days
+    month_first_days = np.concatenate([np.arange(days)[:, None], ends[:, :-1]], axis=1)
+    prices_by_day = unit_price_by_day(contract, first_day, days)
+    # Rule 4: each month at the price of the term in force on its first day.
+    prices = np.cumsum(prices_by_day[np.minimum(month_first_days, days - 1)], axis=1)
+    start, months_index = np.nonzero(fits)
+    return Offers(first_day, start, ends[fits], months_index + 1, prices[fits])
+
+
+def day_of(offers: Offers, offset: int) -> date:
+    """The calendar day of a day offset."""
+    return offers.first_day + timedelta(days=int(offset))
+
+
+def in_normal_form(offers: Offers, deficit: Days) -> Offers:
+    """The offers that a plan in normal form can use for a deficit in units per day; shape (days,).
+
+    (N1) A plan stays feasible, and becomes no dearer, when an order whose first day is not needed moves one
+         day right, unless the moved order costs more or no longer fits.
+    (N2) Where no order can move, each start is a day on which the deficit rises, or the end of another order,
+         or the last start at which this length fits, or the last before its price goes up. So starts outside
+         the closure of these are not needed by some cheapest plan.
+    (N3) An order that ends before the first missing unit, or would cover all missing ones with a month less,
+         is never needed.
+    """
+    needed = np.flatnonzero(deficit)
+    if not len(needed):
+        return offers.select(np.zeros(len(offers), dtype=bool))
+    follows = np.append(False, np.diff(offers.start) == 0)
+    month_less_reaches = follows & (np.roll(offers.end, 1) > needed[-1])
+    offers = offers.select((offers.end > needed[0]) & (offers.start <= needed[-1]) & ~month_less_reaches)
+    candidate = np.zeros(len(deficit) + 1, dtype=bool)
+    candidate[:-1] = np.diff(deficit, prepend=0) > 0
+    stays = _cannot_move_right(offers)
+    while True:
+        used = candidate[offers.start] | stays
+        reached = candidate.copy()
+        reached[offers.end[used]] = True
+        if np.array_equal(reached, candidate):
+            return offers.select(used)
+        candidate = reached
+
+
+def _cannot_move_right(offers: Offers) -> npt.NDArray[np.bool_]:
+    """The offers of which the next day's offer of equal length does not exist or costs more."""
+    by_length = np.lexsort((offers.start, offers.months))
+    next_is_same = np.diff(offers.months[by_length]) == 0
+    dearer = np.diff(offers.price[by_length]) > 0
+    stays = np.zeros(len(offers), dtype=bool)
+    stays[by_length] = np.append(~next_is_same | dearer, True)
+    return stays
