@@ -194,3 +194,84 @@ class IdempotencyKeyInvalid(RuleError):
     field: str = "idempotencyKey"
     length: int
     length_max: int
+
+
+@dataclass(eq=False, kw_only=True)
+class DemandEntriesOutOfRange(RuleError):
+    """A demand has at least one entry and at most entriesMax."""
+
+    template = "A demand has 1 to {entries_max} entries, not {entries}."
+    field: str = "demand"
+    entries: int
+    entries_max: int
+
+
+@dataclass(eq=False, kw_only=True)
+class DemandPeriodInvalid(RuleError):
+    """A demand entry must end after it starts; its end is exclusive."""
+
+    template = "The entry from {starts_on} until {ends_before} holds no day (the end is exclusive)."
+    field: str = "demand"
+    starts_on: date
+    ends_before: date
+
+
+@dataclass(eq=False, kw_only=True)
+class DemandAccountsOutOfRange(RuleError):
+    """A demand entry's accounts are from 0 to accountsMax."""
+
+    template = "{accounts} accounts is not between 0 and {accounts_max}."
+    field: str = "demand"
+    accounts: int
+    accounts_max: int
+
+
+@dataclass(eq=False, kw_only=True)
+class DemandOverlaps(RuleError):
+    """Steps of a profile are totals, so no two may share a day; use events for things that add up."""
+
+    template = "The entry that starts on {starts_on} overlaps one that ends before {previous_ends_before}."
+    field: str = "demand"
+    starts_on: date
+    previous_ends_before: date
+
+
+@dataclass(eq=False, kw_only=True)
+class CsvLineInvalid(RuleError):
+    """A CSV line is not a from day, an until day (both YYYY-MM-DD) and a whole number of accounts."""
+
+    template = "Line {line} is not from,until,accounts (such as 2026-04-01,2026-05-01,300): {text!r}."
+    field: str = "demand.csv"
+    line: int
+    text: str
+
+
+@dataclass(eq=False, kw_only=True)
+class HorizonTooLong(RuleError):
+    """The contract's days from the earliest start on are more than the planner handles."""
+
+    template = "The contract has {days} days from the earliest start on; at most {days_max} can be planned."
+    field: str = "customerId"
+    days: int
+    days_max: int
+
+
+@dataclass(eq=False, kw_only=True)
+class EarliestStartInThePast(RuleError):
+    """No order can start before today, so the earliest start cannot be earlier."""
+
+    template = "The earliest start {earliest_start} is before today, {today}."
+    field: str = "earliestStart"
+    earliest_start: date
+    today: date
+
+
+@dataclass(eq=False, kw_only=True)
+class SecondsOutOfRange(RuleError):
+    """The time a search may take."""
+
+    template = "{seconds} is not between {seconds_min} and {seconds_max} seconds."
+    field: str = "seconds"
+    seconds: float
+    seconds_min: float
+    seconds_max: float

@@ -6,7 +6,11 @@ from enum import StrEnum
 from itertools import pairwise
 
 from domain.contracts import MainContract
-from domain.months import Period
+from domain.errors import EarliestStartInThePast, HorizonTooLong, MonthsOutOfRange
+from domain.months import MONTHS_MAX, Period
+
+HORIZON_DAYS_MAX = 3_700
+"""Ten years: about 220,000 offers, the most that one problem may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class PlanningProblem:
     ``earliest_start``, which is never before ``today``, or runs for more than ``months_max`` months.
 
     Raises:
-        ValueError: there is no demand, steps overlap or are out of order, a number is out of range.
+        HorizonTooLong, MonthsOutOfRange, EarliestStartInThePast: with the numbers.
+        ValueError: there is no demand, steps overlap or are out of order, demand is negative.
     """
 
     contract: MainContract
@@ -46,9 +51,12 @@ class PlanningProblem:
         if any(step.accounts < 0 for step in self.demand):
             raise ValueError("demand is negative")
         if self.earliest_start < self.today:
-            raise ValueError("the earliest start is in the past")
-        if self.months_max is not None and self.months_max < 1:
-            raise ValueError("an order runs for at least one month")
+            raise EarliestStartInThePast(earliest_start=self.earliest_start, today=self.today)
+        if self.months_max is not None and not 1 <= self.months_max <= MONTHS_MAX:
+            raise MonthsOutOfRange(field="monthsMax", months=self.months_max, months_max=MONTHS_MAX)
+        days = (self.contract.ends_before - max(self.earliest_start, self.contract.starts_on)).days
+        if days > HORIZON_DAYS_MAX:
+            raise HorizonTooLong(days=days, days_max=HORIZON_DAYS_MAX)
 
     @property
     def window(self) -> Period:
