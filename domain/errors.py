@@ -5,6 +5,7 @@ refusal is about, in the API's spelling. The docstring becomes the API's descrip
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, ClassVar
@@ -42,6 +43,22 @@ class RuleError(Exception):
 
 def _rebuild(kind: type[RuleError], values: dict[str, Any]) -> RuleError:
     return kind(**values)
+
+
+class Refused(Exception):
+    """Everything a request was refused for, at least one rule."""
+
+    def __init__(self, errors: Sequence[RuleError]) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = tuple(errors)
+
+
+@dataclass(eq=False, kw_only=True)
+class NotFound(RuleError):
+    """There is no such object, or not for this caller: the two look exactly alike."""
+
+    template = "There is no such object."
+    field: str = "id"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from domain.errors import OrderMoveRefused
+from domain.money import Charge
 from domain.months import Period, ends_before
 
 
@@ -49,26 +50,44 @@ GIVES_CAPACITY = frozenset({_S.CONFIRMED, _S.ACTIVE, _S.ENDED})
 
 
 @dataclass(frozen=True, slots=True)
-class OrderTimes:
-    """What time alone needs to know of an order: its days, and when it expires if it is left unpaid."""
+class SpotOrder:
+    """A spot order as it is stored. Instants are UTC; ``status`` is the last move that was written down."""
 
+    id: int
+    customer_id: int
     period: Period
+    months: int
+    units: int
+    accounts: int
+    charge: Charge
+    currency: str
+    status: OrderStatus
+    payment_method: PaymentMethod | None
+    payment_due_on: date | None
+    terms_version: str
+    placed_at: datetime
     expires_at: datetime
+    confirmed_at: datetime | None
+    cancelled_at: datetime | None
 
+    @property
+    def number(self) -> str:
+        """The number people use, such as SO-2026-00042: unique, rising, not without gaps."""
+        return f"SO-{self.placed_at.year}-{self.id:05d}"
 
-def status_at(stored: OrderStatus, times: OrderTimes, *, now: datetime, today: date) -> OrderStatus:
-    """The status at an instant: the stored one, moved on by what dates alone decide.
+    def status_at(self, now: datetime, today: date) -> OrderStatus:
+        """The status at an instant: the stored one, moved on by what dates alone decide.
 
-    ``now`` is UTC; ``today`` is the same instant's day in the customer's time zone.
-    """
-    if stored is OrderStatus.AWAITING_PAYMENT_METHOD and now >= times.expires_at:
-        return OrderStatus.EXPIRED
-    if stored in {OrderStatus.CONFIRMED, OrderStatus.ACTIVE}:
-        if today >= times.period.ends_before:
-            return OrderStatus.ENDED
-        if today >= times.period.starts_on:
-            return OrderStatus.ACTIVE
-    return stored
+        ``today`` is the day of ``now`` in the customer's time zone.
+        """
+        if self.status is OrderStatus.AWAITING_PAYMENT_METHOD and now >= self.expires_at:
+            return OrderStatus.EXPIRED
+        if self.status in {OrderStatus.CONFIRMED, OrderStatus.ACTIVE}:
+            if today >= self.period.ends_before:
+                return OrderStatus.ENDED
+            if today >= self.period.starts_on:
+                return OrderStatus.ACTIVE
+        return self.status
 
 
 def check_move(status: OrderStatus, wanted: OrderStatus) -> None:

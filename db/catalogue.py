@@ -1,0 +1,26 @@
+"""Plans, prices and tax rates."""
+
+from collections import defaultdict
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.tables import PlanPriceRow, PlanRow, TaxRateRow
+from domain.catalogue import Plan, PlanPrice
+from domain.money import TaxRate
+
+
+async def all_plans(session: AsyncSession) -> list[Plan]:
+    """Every plan with all its prices, in the catalogue's order."""
+    prices: dict[str, list[PlanPrice]] = defaultdict(list)
+    for row in await session.scalars(select(PlanPriceRow).order_by(PlanPriceRow.effective_from)):
+        price = PlanPrice(row.effective_from, row.monthly_unit_price_minor, row.annual_unit_price_minor)
+        prices[row.plan_code].append(price)
+    rows = await session.scalars(select(PlanRow).order_by(PlanRow.position))
+    return [Plan(row.code, row.name, row.accounts_per_unit, tuple(prices[row.code])) for row in rows]
+
+
+async def all_tax_rates(session: AsyncSession) -> list[TaxRate]:
+    """Every consumption tax rate, oldest first."""
+    rows = await session.scalars(select(TaxRateRow).order_by(TaxRateRow.effective_from))
+    return [TaxRate(row.effective_from, row.basis_points) for row in rows]

@@ -1,0 +1,52 @@
+"""Customers: by id, and page by page in the order of their names."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.tables import CustomerRow
+from domain.customers import Customer, CustomerKind
+
+
+async def customers_by_id(session: AsyncSession, ids: Collection[int]) -> dict[int, Customer]:
+    """The customers that exist among these ids."""
+    rows = await session.scalars(select(CustomerRow).where(CustomerRow.id.in_(ids)))
+    return {row.id: _customer(row) for row in rows}
+
+
+async def customers_page(
+    session: AsyncSession, *, first: int, after: tuple[str, int] | None, search: str | None
+) -> list[Customer]:
+    """Up to ``first`` customers after a (name, id), in the order of name, then id."""
+    query = (
+        select(CustomerRow).where(*_matches(search)).order_by(CustomerRow.name, CustomerRow.id).limit(first)
+    )
+    if after is not None:
+        query = query.where(tuple_(CustomerRow.name, CustomerRow.id) > after)
+    return [_customer(row) for row in await session.scalars(query)]
+
+
+async def customers_count(session: AsyncSession, search: str | None) -> int:
+    """How many customers match."""
+    query = select(func.count()).select_from(CustomerRow).where(*_matches(search))
+    return (await session.execute(query)).scalar_one()
+
+
+async def add_customer(
+    session: AsyncSession, *, name: str, kind: CustomerKind, time_zone: str, currency: str, now: datetime
+) -> Customer:
+    """Store a new customer, on the Free plan as long as it has no main contract."""
+    row = CustomerRow(name=name, kind=kind.value, time_zone=time_zone, currency=currency, created_at=now)
+    session.add(row)
+    await session.flush()
+    return _customer(row)
+
+
+def _matches(search: str | None) -> list[ColumnElement[bool]]:
+    return [CustomerRow.name.icontains(search, autoescape=True)] if search else []
+
+
+def _customer(row: CustomerRow) -> Customer:
+    return Customer(row.id, row.name, CustomerKind(row.kind), row.time_zone, row.currency, row.created_at)

@@ -1,0 +1,138 @@
+"""The database: one read and one write engine, each use case in a transaction of its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+BUSY_SECONDS = 30
+
+
+class DatabaseUnavailableError(RuntimeError):
+    """The database did not answer or was too busy; trying again may succeed."""
+
+
+class DatabaseUrlError(ValueError):
+    """The database's address is not one that can be used."""
+
+
+def async_url(address: str) -> URL:
+    """The address with the asynchronous driver: ``sqlite:///FILE`` or ``postgresql://...``.
+
+    Raises:
+        DatabaseUrlError: another kind of database, or no address at all.
+    """
+    drivers = {
+        "sqlite": "sqlite+aiosqlite",
+        "postgresql": "postgresql+asyncpg",
+        "postgres": "postgresql+asyncpg",
+    }
+    try:
+        url = make_url(address)
+        return url.set(drivername=drivers[url.drivername.partition("+")[0]])
+    except (ArgumentError, KeyError):
+        raise DatabaseUrlError(
+            f"SPOTPLAN_DATABASE_URL must be sqlite:///FILE or postgresql://..., not {address!r}"
+        ) from None
+
+
+class Database:
+    """A database file (SQLite) or server (PostgreSQL).
+
+    Reads see one state of the database from first to last statement. Writes exclude each other: SQLite begins
+    them with BEGIN IMMEDIATE; on PostgreSQL use cases lock the row of the main contract.
+    """
+
+    def __init__(self, address: str, pool_size: int = 10) -> None:
+        url = async_url(address)
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            if url.database:
+                Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
+            self._reader = _sqlite_engine(url, "BEGIN", pool_size, options)
+            # SQLite has one writer at a time: waiting in our pool's queue is fair, its busy loop is not.
+            self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", 1, options)
+        else:
+            engine = create_async_engine(
+                url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS, pool_pre_ping=True
+            )
+            self._writer = engine
+            self._reader = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session for reading only.
+
+        Raises:
+            DatabaseUnavailableError: no connection, or the connection broke.
+        """
+        async with _transaction(self._reader) as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A session whose work is committed at the end, or undone when anything is raised.
+
+        Raises:
+            DatabaseUnavailableError: no connection, or the connection broke. Where it broke during the
+                commit the work may have been written: try again with the same idempotency key.
+        """
+        async with _transaction(self._writer) as session:
+            yield session
+
+    async def is_ready(self) -> bool:
+        """Whether the database answers."""
+        try:
+            async with self.read() as session:
+                await session.execute(text("SELECT 1"))
+        except DatabaseUnavailableError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+    try:
+        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+    except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
+        raise DatabaseUnavailableError(str(error)) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailableError(str(error)) from error
+        raise
+
+
+def _sqlite_engine(url: URL, begin: str, pool_size: int, options: dict[str, Any]) -> AsyncEngine:
+    engine = create_async_engine(
+        url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS, **options
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        # The driver would begin transactions late and by itself; _on_begin does it instead.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")  # an acknowledged order survives a power cut
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,107 @@
+"""Spot orders: stored, found, and page by page."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.tables import SpotOrderRow
+from domain.money import Charge
+from domain.months import Period
+from domain.orders import OrderStatus, PaymentMethod, SpotOrder
+
+
+async def add_spot_order(session: AsyncSession, main_contract_id: int, order: SpotOrder) -> SpotOrder:
+    """Store a new order; the id it is given replaces the one it came with."""
+    row = SpotOrderRow(
+        customer_id=order.customer_id,
+        main_contract_id=main_contract_id,
+        starts_on=order.period.starts_on,
+        ends_before=order.period.ends_before,
+        months=order.months,
+        units=order.units,
+        accounts=order.accounts,
+        net_minor=order.charge.net_minor,
+        tax_minor=order.charge.tax_minor,
+        tax_basis_points=order.charge.tax_basis_points,
+        currency=order.currency,
+        terms_version=order.terms_version,
+        placed_at=order.placed_at,
+        expires_at=order.expires_at,
+    )
+    _set_progress(row, order)
+    session.add(row)
+    await session.flush()
+    return replace(order, id=row.id)
+
+
+async def save_progress(session: AsyncSession, order: SpotOrder) -> None:
+    """Store where an order stands: its status, payment and the instants of its moves."""
+    _set_progress(await session.get_one(SpotOrderRow, order.id), order)
+
+
+async def spot_orders_by_id(session: AsyncSession, ids: Collection[int]) -> dict[int, SpotOrder]:
+    """The orders that exist among these ids."""
+    rows = await session.scalars(select(SpotOrderRow).where(SpotOrderRow.id.in_(ids)))
+    return {row.id: _order(row) for row in rows}
+
+
+async def spot_orders_page(
+    session: AsyncSession, customer_ids: Collection[int], *, first: int, before_id: int | None
+) -> dict[int, list[SpotOrder]]:
+    """Up to ``first`` orders of each customer, newest first, in one statement."""
+    rank = func.row_number().over(partition_by=SpotOrderRow.customer_id, order_by=SpotOrderRow.id.desc())
+    ranked = select(SpotOrderRow.id, rank.label("rank")).where(SpotOrderRow.customer_id.in_(customer_ids))
+    if before_id is not None:
+        ranked = ranked.where(SpotOrderRow.id < before_id)
+    page = ranked.subquery()
+    query = (
+        select(SpotOrderRow)
+        .join(page, page.c.id == SpotOrderRow.id)
+        .where(page.c.rank <= first)
+        .order_by(SpotOrderRow.id.desc())
+    )
+    pages: dict[int, list[SpotOrder]] = {customer_id: [] for customer_id in customer_ids}
+    for row in await session.scalars(query):
+        pages[row.customer_id].append(_order(row))
+    return pages
+
+
+async def spot_order_counts(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, int]:
+    """How many orders each customer has; those without any are absent."""
+    query = (
+        select(SpotOrderRow.customer_id, func.count())
+        .where(SpotOrderRow.customer_id.in_(customer_ids))
+        .group_by(SpotOrderRow.customer_id)
+    )
+    return {customer_id: count for customer_id, count in (await session.execute(query)).tuples()}
+
+
+def _set_progress(row: SpotOrderRow, order: SpotOrder) -> None:
+    row.status = order.status.value
+    row.payment_method = order.payment_method.value if order.payment_method else None
+    row.payment_due_on = order.payment_due_on
+    row.confirmed_at = order.confirmed_at
+    row.cancelled_at = order.cancelled_at
+
+
+def _order(row: SpotOrderRow) -> SpotOrder:
+    return SpotOrder(
+        id=row.id,
+        customer_id=row.customer_id,
+        period=Period(row.starts_on, row.ends_before),
+        months=row.months,
+        units=row.units,
+        accounts=row.accounts,
+        charge=Charge(row.net_minor, row.tax_minor, row.tax_basis_points),
+        currency=row.currency,
+        status=OrderStatus(row.status),
+        payment_method=PaymentMethod(row.payment_method) if row.payment_method else None,
+        payment_due_on=row.payment_due_on,
+        terms_version=row.terms_version,
+        placed_at=row.placed_at,
+        expires_at=row.expires_at,
+        confirmed_at=row.confirmed_at,
+        cancelled_at=row.cancelled_at,
+    )

@@ -1,0 +1,56 @@
+"""Everything that can be set from outside, read from the environment once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+class SettingInvalidError(ValueError):
+    """An environment variable has a value that cannot be used; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings with their defaults; each is the variable ``SPOTPLAN_`` plus its name in capitals."""
+
+    database_url: str = "sqlite:///var/spotplan.db"
+    """``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``."""
+    database_pool_size: int = 10
+    """Connections per process; SQLite keeps one of them for writing."""
+    planner_workers: int = 2
+    planner_waiting_max: int = 32
+    """Problems waiting or being solved at a time; more are refused with PLANNER_BUSY."""
+    order_expiry_minutes: int = 30
+    """An order left without a payment method expires after this long."""
+    terms_version: str = "2026-04-01"
+    """The version of the terms of use that orders must agree to."""
+    request_bytes_max: int = 1_000_000
+    query_tokens_max: int = 2_000
+    query_depth_max: int = 16
+    query_fields_max: int = 2_000
+    """Fields of one operation with fragments expanded, list sizes not counted."""
+
+    @property
+    def order_expiry(self) -> timedelta:
+        return timedelta(minutes=self.order_expiry_minutes)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Settings from variables such as ``SPOTPLAN_DATABASE_URL``.
+
+        Raises:
+            SettingInvalidError: a number is not a positive whole number.
+        """
+        values: dict[str, str | int] = {}
+        for name, default in ((name, getattr(cls(), name)) for name in cls.__dataclass_fields__):
+            text = environment.get(f"SPOTPLAN_{name.upper()}")
+            if text is not None:
+                values[name] = _positive(name, text) if isinstance(default, int) else text
+        return cls(**values)  # type: ignore[arg-type] # each value has its default's type
+
+
+def _positive(name: str, text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingInvalidError(f"SPOTPLAN_{name.upper()} must be a positive whole number, not {text!r}")
+    return int(text)
