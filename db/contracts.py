@@ -32,15 +32,19 @@ class StoredContract:
         return f"{self.id}.{self.version}"
 
 
-async def contracts_by_customer(
-    session: AsyncSession, customer_ids: Collection[int]
-) -> dict[int, StoredContract]:
+async def contracts_by_customer(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, StoredContract]:
     """The main contracts of these customers, with terms, additional licences and confirmed spots.
 
     Four statements, however many customers; those on the Free plan are absent.
     """
     query = select(MainContractRow).where(MainContractRow.customer_id.in_(customer_ids))
     return await _assembled(session, (await session.scalars(query)).all())
+
+
+async def customer_of_contract(session: AsyncSession, contract_id: int) -> int | None:
+    """The customer that a main contract belongs to; None if there is no such contract."""
+    query = select(MainContractRow.customer_id).where(MainContractRow.id == contract_id)
+    return (await session.execute(query)).scalar_one_or_none()
 
 
 async def locked_contract(session: AsyncSession, customer_id: int) -> StoredContract | None:

@@ -20,9 +20,7 @@ async def customers_page(
     session: AsyncSession, *, first: int, after: tuple[str, int] | None, search: str | None
 ) -> list[Customer]:
     """Up to ``first`` customers after a (name, id), in the order of name, then id."""
-    query = (
-        select(CustomerRow).where(*_matches(search)).order_by(CustomerRow.name, CustomerRow.id).limit(first)
-    )
+    query = select(CustomerRow).where(*_matches(search)).order_by(CustomerRow.name, CustomerRow.id).limit(first)
     if after is not None:
         query = query.where(tuple_(CustomerRow.name, CustomerRow.id) > after)
     return [_customer(row) for row in await session.scalars(query)]

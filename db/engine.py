@@ -63,9 +63,7 @@ class Database:
                 url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS, pool_pre_ping=True
             )
             self._writer = engine
-            self._reader = engine.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -117,9 +115,7 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
 
 
 def _sqlite_engine(url: URL, begin: str, pool_size: int, options: dict[str, Any]) -> AsyncEngine:
-    engine = create_async_engine(
-        url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS, **options
-    )
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS, **options)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:

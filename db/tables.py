@@ -96,9 +96,7 @@ class PlanRow(Base):
 
 class PlanPriceRow(Base):
     __tablename__ = "plan_prices"
-    __table_args__ = (
-        CheckConstraint("monthly_unit_price_minor >= 0 AND annual_unit_price_minor >= 0", name="prices"),
-    )
+    __table_args__ = (CheckConstraint("monthly_unit_price_minor >= 0 AND annual_unit_price_minor >= 0", name="prices"),)
     plan_code: Mapped[str] = mapped_column(ForeignKey("plans.code"), primary_key=True)
     effective_from: Mapped[date] = mapped_column(primary_key=True)
     monthly_unit_price_minor: Mapped[int]
@@ -189,9 +187,7 @@ class AdditionalLicenceRow(Base):
 class SpotOrderRow(Base):
     __tablename__ = "spot_orders"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["main_contract_id", "customer_id"], ["main_contracts.id", "main_contracts.customer_id"]
-        ),
+        ForeignKeyConstraint(["main_contract_id", "customer_id"], ["main_contracts.id", "main_contracts.customer_id"]),
         CheckConstraint("starts_on < ends_before", name="period"),
         CheckConstraint("months > 0 AND units > 0 AND accounts > 0", name="items"),
         CheckConstraint("accounts % units = 0", name="whole_units"),
@@ -202,9 +198,7 @@ class SpotOrderRow(Base):
             " 'CANCELLED', 'EXPIRED')",
             name="status",
         ),
-        CheckConstraint(
-            "payment_method IN ('INVOICE', 'CREDIT_CARD', 'BANK_TRANSFER')", name="payment_method"
-        ),
+        CheckConstraint("payment_method IN ('INVOICE', 'CREDIT_CARD', 'BANK_TRANSFER')", name="payment_method"),
         CheckConstraint(
             "status NOT IN ('CONFIRMED', 'ACTIVE', 'ENDED')"
             " OR (payment_method IS NOT NULL AND confirmed_at IS NOT NULL)",

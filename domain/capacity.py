@@ -54,7 +54,5 @@ def capacity_timeline(contract: MainContract | None, window: Period) -> tuple[Ca
 def capacity_on(contract: MainContract | None, day: date) -> int:
     """Capacity on one day, in accounts."""
     return sum(
-        accounts
-        for period, accounts in (capacity_changes(contract) if contract else [])
-        if period.contains(day)
+        accounts for period, accounts in (capacity_changes(contract) if contract else []) if period.contains(day)
     )

@@ -24,6 +24,10 @@ class Customer:
     currency: str
     created_at: datetime
 
+    @property
+    def is_corporate(self) -> bool:
+        return self.kind is CustomerKind.CORPORATE
+
     def day_at(self, now: datetime) -> date:
         """The calendar day in the customer's time zone at an instant."""
         return now.astimezone(ZoneInfo(self.time_zone)).date()

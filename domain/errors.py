@@ -62,6 +62,44 @@ class NotFound(RuleError):
 
 
 @dataclass(eq=False, kw_only=True)
+class CustomerRequired(RuleError):
+    """Only an owner has a customer of its own; everybody else names the one they mean."""
+
+    template = "Name the customer: only owners have one of their own."
+    field: str = "customerId"
+
+
+@dataclass(eq=False, kw_only=True)
+class PageSizeOutOfRange(RuleError):
+    """A page of a connection has 1 to firstMax objects."""
+
+    template = "A page has 1 to {first_max} objects, not {first}."
+    field: str = "first"
+    first: int
+    first_max: int
+
+
+@dataclass(eq=False, kw_only=True)
+class CursorInvalid(RuleError):
+    """A cursor must be one that this connection gave."""
+
+    template = "This is not a cursor of this connection: {cursor!r}."
+    field: str = "after"
+    cursor: str
+
+
+@dataclass(eq=False, kw_only=True)
+class WindowInvalid(RuleError):
+    """A window of days must end after it starts and span at most daysMax days."""
+
+    template = "From {starts_on} until {ends_before} is not a window of 1 to {days_max} days."
+    field: str = "until"
+    starts_on: date
+    ends_before: date
+    days_max: int
+
+
+@dataclass(eq=False, kw_only=True)
 class AccountsNotMultiple(RuleError):
     """Accounts are sold in whole units: the number must be a positive multiple of accountsPerUnit."""
 
@@ -75,9 +113,7 @@ class AccountsNotMultiple(RuleError):
 class MonthsOutOfRange(RuleError):
     """A period is a whole number of months from 1 to monthsMax, inside the calendar (page, rule 2)."""
 
-    template = (
-        "{months} is not a whole number of months from 1 to {months_max} that ends inside the calendar."
-    )
+    template = "{months} is not a whole number of months from 1 to {months_max} that ends inside the calendar."
     field: str = "months"
     months: int
     months_max: int
@@ -122,9 +158,7 @@ class StartsBeforeContract(RuleError):
 class EndsAfterContract(RuleError):
     """A spot contract cannot reach past the main contract's end, renewals included (page, rules 3 and 8)."""
 
-    template = (
-        "The spot would end before {ends_before}, but the main contract ends before {contract_ends_before}."
-    )
+    template = "The spot would end before {ends_before}, but the main contract ends before {contract_ends_before}."
     field: str = "months"
     ends_before: date
     contract_ends_before: date

@@ -43,7 +43,7 @@ def tax_rate_on(rates: Iterable[TaxRate], day: date) -> TaxRate:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """An amount with its tax, all in minor units; tax is computed once per invoice and rate."""
+    """An amount with its tax at one rate, all in minor units."""
 
     net_minor: int
     tax_minor: int
@@ -64,3 +64,19 @@ def charge(net_minor: int, rate: TaxRate) -> Charge:
     if result.total_minor > MINOR_UNITS_MAX:
         raise AmountTooLarge(amount=str(result.total_minor), amount_max=MINOR_UNITS_MAX)
     return result
+
+
+def invoice_charges(nets: Iterable[tuple[int, TaxRate]]) -> tuple[Charge, ...]:
+    """The charges of one invoice: tax is computed once per rate, on the sum at that rate.
+
+    Raises:
+        AmountTooLarge: the total at one rate, or of all, is above 2,147,483,647 minor units.
+    """
+    by_rate: dict[TaxRate, int] = {}
+    for net_minor, rate in nets:
+        by_rate[rate] = by_rate.get(rate, 0) + net_minor
+    charges = tuple(charge(net_minor, rate) for rate, net_minor in sorted(by_rate.items()))
+    total = sum(item.total_minor for item in charges)
+    if total > MINOR_UNITS_MAX:
+        raise AmountTooLarge(amount=str(total), amount_max=MINOR_UNITS_MAX)
+    return charges

@@ -23,9 +23,7 @@ class PriceLine:
         return self.months * self.units * self.unit_price_minor
 
 
-def spot_price_lines(
-    contract: MainContract, *, starts_on: date, months: int, units: int
-) -> tuple[PriceLine, ...]:
+def spot_price_lines(contract: MainContract, *, starts_on: date, months: int, units: int) -> tuple[PriceLine, ...]:
     """The months of a spot contract, grouped by the price of the term in force on each month's first day.
 
     Source: the vendor's page, rule 4: monthly unit price of the main contract's licence x months. A month

@@ -11,16 +11,12 @@ def baselines(problem: PlanningProblem, offers: Offers, deficit: Days) -> tuple[
     """All baselines for a deficit that is positive on at least one day, in a fixed order."""
     return (
         Baseline(BaselineKind.PEAK_FOR_WHOLE_SPAN, _peak_for_whole_span(problem, offers, deficit)),
-        Baseline(
-            BaselineKind.ONE_ORDER_PER_DEMAND_STEP, _first_need_first(problem, offers, deficit, by_step=True)
-        ),
+        Baseline(BaselineKind.ONE_ORDER_PER_DEMAND_STEP, _first_need_first(problem, offers, deficit, by_step=True)),
         Baseline(BaselineKind.MONTH_BY_MONTH, _first_need_first(problem, offers, deficit, by_step=False)),
     )
 
 
-def _peak_for_whole_span(
-    problem: PlanningProblem, offers: Offers, deficit: Days
-) -> tuple[PlannedOrder, ...] | None:
+def _peak_for_whole_span(problem: PlanningProblem, offers: Offers, deficit: Days) -> tuple[PlannedOrder, ...] | None:
     """One order of the highest deficit over all days with one: the cheapest plan of a single order.
 
     None where no single period of whole months covers them all.

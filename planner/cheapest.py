@@ -58,9 +58,7 @@ def cheapest_units(offers: Offers, deficit: Days) -> Days:
     return np.asarray(flow.flows(arcs), dtype=np.int64)
 
 
-def flow_model(
-    offers: Offers, deficit: Days
-) -> tuple[min_cost_flow.SimpleMinCostFlow, npt.NDArray[np.int32]]:
+def flow_model(offers: Offers, deficit: Days) -> tuple[min_cost_flow.SimpleMinCostFlow, npt.NDArray[np.int32]]:
     """The flow network of (C1)-(C3), ready to solve, and the arcs that stand for the offers, in order."""
     nodes = nodes_of(offers, deficit)
     count = len(nodes)
@@ -72,9 +70,7 @@ def flow_model(
     # A cheapest flow sends each unit along one path, so no arc carries more than all supply together.
     capacity = np.full(len(tail), supply[supply > 0].sum(), dtype=np.int64)
     flow = min_cost_flow.SimpleMinCostFlow()
-    arcs = flow.add_arcs_with_capacity_and_unit_cost(
-        tail.astype(np.int32), head.astype(np.int32), capacity, cost
-    )
+    arcs = flow.add_arcs_with_capacity_and_unit_cost(tail.astype(np.int32), head.astype(np.int32), capacity, cost)
     flow.set_nodes_supplies(np.arange(count, dtype=np.int32), supply)
     return flow, arcs[: len(offers)]
 

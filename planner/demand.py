@@ -35,9 +35,7 @@ class DemandEntry:
     accounts: int
 
 
-def demand_from_profile(
-    entries: Sequence[DemandEntry], field: str = "demand.profile"
-) -> tuple[DemandStep, ...]:
+def demand_from_profile(entries: Sequence[DemandEntry], field: str = "demand.profile") -> tuple[DemandStep, ...]:
     """Steps of total accounts, in any order, without overlap; days between them need nothing.
 
     Raises:
@@ -67,17 +65,13 @@ def demand_from_events(
     """
     steps = _checked(entries, field)
     extra = [(step.period, step.accounts) for step in steps]
-    window = Period(
-        min(step.period.starts_on for step in steps), max(step.period.ends_before for step in steps)
-    )
+    window = Period(min(step.period.starts_on for step in steps), max(step.period.ends_before for step in steps))
     without_spots = MainContract(contract.terms, contract.additional_licences)
     wanted = level_steps(extra + capacity_changes(without_spots), window)
     # Days without an event need nothing new, so they are no demand: only what an event touches is kept.
     touched = [period for period, accounts in level_steps(extra, window) if accounts]
     return tuple(
-        DemandStep(
-            Period(max(period.starts_on, busy.starts_on), min(period.ends_before, busy.ends_before)), accounts
-        )
+        DemandStep(Period(max(period.starts_on, busy.starts_on), min(period.ends_before, busy.ends_before)), accounts)
         for period, accounts in wanted
         for busy in touched
         if period.overlaps(busy)

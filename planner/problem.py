@@ -45,9 +45,7 @@ class PlanningProblem:
             raise ValueError("there is no demand")
         for earlier, later in pairwise(self.demand):
             if earlier.period.ends_before > later.period.starts_on:
-                raise ValueError(
-                    f"demand steps overlap or are out of order: {earlier.period}, {later.period}"
-                )
+                raise ValueError(f"demand steps overlap or are out of order: {earlier.period}, {later.period}")
         if any(step.accounts < 0 for step in self.demand):
             raise ValueError("demand is negative")
         if self.earliest_start < self.today:

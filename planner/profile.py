@@ -11,9 +11,7 @@ from planner.offers import Days, Offers, day_of
 from planner.problem import CoverageStep, PlannedOrder, PlanningProblem, Shortfall, ShortfallReason
 
 
-def coverage_steps(
-    problem: PlanningProblem, orders: tuple[PlannedOrder, ...] = ()
-) -> tuple[CoverageStep, ...]:
+def coverage_steps(problem: PlanningProblem, orders: tuple[PlannedOrder, ...] = ()) -> tuple[CoverageStep, ...]:
     """Demand, and capacity before and after the orders, as maximal steps over the demand's window."""
     window = problem.window
     series = [
@@ -38,9 +36,7 @@ def missing_units(problem: PlanningProblem, step: CoverageStep) -> int:
     return max(0, -((step.capacity_before - step.demand) // problem.contract.accounts_per_unit))
 
 
-def deficit_by_day(
-    problem: PlanningProblem, steps: tuple[CoverageStep, ...], first_day: date, days: int
-) -> Days:
+def deficit_by_day(problem: PlanningProblem, steps: tuple[CoverageStep, ...], first_day: date, days: int) -> Days:
     """Units missing per day, for ``days`` days from ``first_day`` on; shape (days,)."""
     deficit = np.zeros(days, dtype=np.int64)
     for step in steps:
@@ -50,9 +46,7 @@ def deficit_by_day(
     return deficit
 
 
-def shortfalls(
-    problem: PlanningProblem, steps: tuple[CoverageStep, ...], offers: Offers
-) -> tuple[Shortfall, ...]:
+def shortfalls(problem: PlanningProblem, steps: tuple[CoverageStep, ...], offers: Offers) -> tuple[Shortfall, ...]:
     """The days with a deficit that no offer covers, as maximal runs with one reason and number each."""
     covered = _covered_periods(offers)
     cuts = _reason_cuts(problem, covered)
@@ -89,8 +83,7 @@ def _covered_periods(offers: Offers) -> list[Period]:
     np.add.at(change, offers.end, -1)
     edges = np.flatnonzero(np.diff(np.cumsum(change) > 0, prepend=False)).tolist()
     return [
-        Period(day_of(offers, begin), day_of(offers, end))
-        for begin, end in zip(edges[::2], edges[1::2], strict=True)
+        Period(day_of(offers, begin), day_of(offers, end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)
     ]
 
 

@@ -68,9 +68,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("customer_id", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["customer_id"], ["customers.id"], name=op.f("fk_main_contracts_customer_id")
-        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_main_contracts_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_main_contracts")),
         sa.UniqueConstraint("customer_id", name=op.f("uq_main_contracts_customer_id")),
         sa.UniqueConstraint("id", "customer_id", name=op.f("uq_main_contracts_id_customer_id")),
@@ -171,14 +169,10 @@ def upgrade() -> None:
             ["terms.main_contract_id", "terms.ends_before"],
             name=op.f("fk_terms_main_contract_id_previous_ends_before"),
         ),
-        sa.ForeignKeyConstraint(
-            ["main_contract_id"], ["main_contracts.id"], name=op.f("fk_terms_main_contract_id")
-        ),
+        sa.ForeignKeyConstraint(["main_contract_id"], ["main_contracts.id"], name=op.f("fk_terms_main_contract_id")),
         sa.ForeignKeyConstraint(["plan_code"], ["plans.code"], name=op.f("fk_terms_plan_code")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_terms")),
-        sa.UniqueConstraint(
-            "main_contract_id", "ends_before", name=op.f("uq_terms_main_contract_id_ends_before")
-        ),
+        sa.UniqueConstraint("main_contract_id", "ends_before", name=op.f("uq_terms_main_contract_id_ends_before")),
         sa.UniqueConstraint(
             "main_contract_id",
             "previous_ends_before",
@@ -236,12 +230,8 @@ def upgrade() -> None:
         sa.Column("input_hash", sa.String(), nullable=False),
         sa.Column("spot_order_id", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["customer_id"], ["customers.id"], name=op.f("fk_idempotency_keys_customer_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["spot_order_id"], ["spot_orders.id"], name=op.f("fk_idempotency_keys_spot_order_id")
-        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_idempotency_keys_customer_id")),
+        sa.ForeignKeyConstraint(["spot_order_id"], ["spot_orders.id"], name=op.f("fk_idempotency_keys_spot_order_id")),
         sa.PrimaryKeyConstraint("customer_id", "key", name=op.f("pk_idempotency_keys")),
     )
 

@@ -1,0 +1,56 @@
+"""One effect per idempotency key, however often and however concurrently it is asked for."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.access import KeyUse, add_key_use, key_use
+from domain.errors import IdempotencyKeyInvalid, IdempotencyKeyReused
+
+KEY_LENGTH_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """A request that must take effect once: its key, and what it asks for.
+
+    Raises:
+        IdempotencyKeyInvalid: the key is empty or too long.
+    """
+
+    customer_id: int
+    key: str
+    operation: str
+    input_hash: str
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.key) <= KEY_LENGTH_MAX:
+            raise IdempotencyKeyInvalid(length=len(self.key), length_max=KEY_LENGTH_MAX)
+
+    @classmethod
+    def of(cls, operation: str, customer_id: int, key: str, command: Any) -> "KeyedRequest":
+        """The keyed form of a command, a dataclass of plain values."""
+        text = json.dumps(asdict(command), sort_keys=True, default=str)
+        return cls(customer_id, key, operation, hashlib.sha256(text.encode()).hexdigest())
+
+    async def earlier_order(self, session: AsyncSession) -> int | None:
+        """The order that this very request has led to already. Call it inside the contract's lock.
+
+        Raises:
+            IdempotencyKeyReused: the key was used for something else.
+        """
+        use = await key_use(session, self.customer_id, self.key)
+        if use is None:
+            return None
+        if (use.operation, use.input_hash) != (self.operation, self.input_hash):
+            raise IdempotencyKeyReused(key=self.key)
+        return use.spot_order_id
+
+    async def remember(self, session: AsyncSession, spot_order_id: int, now: datetime) -> None:
+        """Store the key with its effect."""
+        use = KeyUse(self.operation, self.input_hash, spot_order_id)
+        await add_key_use(session, self.customer_id, self.key, use, now)

@@ -1,0 +1,64 @@
+"""What resolvers find in ``info.context``: the services, who is asking, and the request's loaders."""
+
+from collections import defaultdict
+from typing import Any
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from db.contracts import StoredContract
+from domain.customers import Customer
+from domain.orders import SpotOrder
+from resolvers import reads
+from resolvers.access import Caller
+from resolvers.reads import Page
+from resolvers.services import Services
+
+OrdersKey = tuple[int, int, int | None]
+"""A page of orders: customer, page size, and the id it comes before."""
+
+
+class Context:
+    """One request's context. A sign-in that failed is raised by the first field that needs the caller."""
+
+    def __init__(self, services: Services, caller: Caller | None, sign_in_failure: Exception | None = None) -> None:
+        self.services = services
+        self._caller = caller
+        self._sign_in_failure = sign_in_failure
+        self.contracts: DataLoader[int, StoredContract | None] = DataLoader(self._load_contracts)
+        self.customers: DataLoader[int, Customer | None] = DataLoader(self._load_customers)
+        self.spot_order_pages: DataLoader[OrdersKey, Page[SpotOrder]] = DataLoader(self._load_pages)
+        self.spot_order_counts: DataLoader[int, int] = DataLoader(self._load_counts)
+
+    @property
+    def caller(self) -> Caller | None:
+        """Who is asking; None when no token was sent.
+
+        Raises:
+            NotSignedInError, DatabaseUnavailableError: a token was sent, but could not be accepted.
+        """
+        if self._sign_in_failure is not None:
+            raise self._sign_in_failure
+        return self._caller
+
+    async def _load_contracts(self, keys: list[int]) -> list[StoredContract | None]:
+        return await reads.contracts(self.services, keys)
+
+    async def _load_customers(self, keys: list[int]) -> list[Customer | None]:
+        return await reads.customers(self.services, keys)
+
+    async def _load_counts(self, keys: list[int]) -> list[int]:
+        return await reads.spot_order_count(self.services, keys)
+
+    async def _load_pages(self, keys: list[OrdersKey]) -> list[Page[SpotOrder]]:
+        groups: dict[tuple[int, int | None], list[int]] = defaultdict(list)
+        for customer_id, first, before_id in keys:
+            groups[first, before_id].append(customer_id)
+        pages: dict[OrdersKey, Page[SpotOrder]] = {}
+        for (first, before_id), ids in groups.items():
+            found = await reads.spot_order_pages(self.services, ids, first=first, before_id=before_id)
+            pages.update({(id_, first, before_id): page for id_, page in zip(ids, found, strict=True)})
+        return [pages[key] for key in keys]
+
+
+Info = strawberry.Info[Context, Any]

@@ -1,0 +1,130 @@
+"""Refusals as GraphQL types, and exceptions as top-level errors.
+
+Each class of the domain's RuleError family becomes a type of the same name that implements UserError: a new
+class there is a new type here, with nothing to write.
+"""
+
+import dataclasses
+import functools
+import inspect
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, get_type_hints
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.utils.str_converters import to_camel_case
+
+import domain.errors
+from db.engine import DatabaseUnavailableError
+from domain.errors import Refused, RuleError
+from planner.workers import PlannerBusyError, PlannerInterruptedError
+from resolvers.access import AccessError
+
+logger = logging.getLogger("spotplan")
+
+RETRYABLE: dict[type[Exception], tuple[str, str]] = {
+    DatabaseUnavailableError: ("UNAVAILABLE", "The database is not available. Try again in a moment."),
+    PlannerBusyError: ("PLANNER_BUSY", "The planner is busy. Try again in a moment."),
+    PlannerInterruptedError: ("PLANNER_INTERRUPTED", "The planner was interrupted. Try again."),
+}
+"""Failures that may succeed when tried again: their code and message."""
+
+
+@strawberry.interface(description="Why a request was refused. The concrete type carries the numbers.")
+class UserError:
+    code: str = strawberry.field(description="The type's name in capitals: stable, for programs.")
+    message: str = strawberry.field(description="One English sentence with the numbers, for people.")
+    field: str = strawberry.field(description="The input field that the refusal is about.")
+
+
+def _user_error_type(rule: type[RuleError]) -> type[UserError]:
+    hints = get_type_hints(rule)
+    names = [item.name for item in dataclasses.fields(rule) if item.name != "field"]
+    namespace = {
+        "__annotations__": {name: hints[name] for name in names},
+        "__module__": __name__,
+        **{name: strawberry.field(description=_describe(name)) for name in names},
+    }
+    plain = type(rule.__name__, (UserError,), namespace)
+    return strawberry.type(plain, description=inspect.getdoc(rule))
+
+
+def _describe(name: str) -> str:
+    """A number's description from its name: ``contract_ends_before`` reads as words already."""
+    return f"The {name.replace('_', ' ')} that the refusal is about."
+
+
+USER_ERROR_TYPES: dict[type[RuleError], type[UserError]] = {
+    rule: _user_error_type(rule)
+    for _, rule in sorted(vars(domain.errors).items())
+    if inspect.isclass(rule) and issubclass(rule, RuleError) and rule is not RuleError
+}
+
+
+def user_error(error: RuleError) -> UserError:
+    """A refusal as its GraphQL type."""
+    make: Callable[..., UserError] = USER_ERROR_TYPES[type(error)]
+    return make(code=error.code, message=error.message, field=error.field, **error.data)
+
+
+P = TypeVar("P")
+
+
+def refusals_in_payload(
+    payload: Callable[..., P],
+) -> Callable[[Callable[..., Awaitable[P | None]]], Callable[..., Awaitable[P | None]]]:
+    """Make a mutation answer ``payload(errors=[...])`` when a rule refuses it."""
+
+    def decorate(mutation: Callable[..., Awaitable[P | None]]) -> Callable[..., Awaitable[P | None]]:
+        @functools.wraps(mutation)
+        async def answer(*args: Any, **kwargs: Any) -> P | None:
+            try:
+                return await mutation(*args, **kwargs)
+            except Refused as refused:
+                return payload(errors=[user_error(error) for error in refused.errors])
+            except RuleError as error:
+                return payload(errors=[user_error(error)])
+
+        return answer
+
+    return decorate
+
+
+def presented(error: GraphQLError) -> GraphQLError:
+    """An error as clients may see it: with a code always, and never with a crash's text."""
+    cause = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    if cause is None:
+        return _with(error, error.message, {"code": "GRAPHQL_INVALID", **(error.extensions or {})})
+    if isinstance(cause, RuleError):
+        data = {to_camel_case(name): _plain(value) for name, value in cause.data.items()}
+        return _with(error, cause.message, {"code": cause.code, "field": cause.field, **data})
+    if isinstance(cause, AccessError):
+        return _with(error, str(cause), {"code": cause.code})
+    for kind, (code, message) in RETRYABLE.items():
+        if isinstance(cause, kind):
+            logger.warning("%s: %s", code, cause)
+            return _with(error, message, {"code": code, "retryable": True})
+    if isinstance(cause, RecursionError):
+        return _with(error, "The document is nested too deeply.", {"code": "TOO_COSTLY"})
+    reference = secrets.token_hex(4)
+    logger.error("internal error %s at %s", reference, error.path, exc_info=cause)
+    return _with(error, f"Internal error {reference}.", {"code": "INTERNAL"})
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float | str | list | None) else str(value)
+
+
+def _with(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=extensions,
+    )

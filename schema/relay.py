@@ -1,0 +1,80 @@
+"""Global ids, cursors and the parts that every connection shares."""
+
+import json
+from binascii import Error as Base64Error
+from typing import Any
+
+import strawberry
+from strawberry.relay.utils import from_base64, to_base64
+
+from domain.errors import CursorInvalid, NotFound
+
+
+@strawberry.interface(description="An object with a global id, which `node` finds again.")
+class Node:
+    id: strawberry.ID = strawberry.field(description="The global id: opaque, the same for ever.")
+
+
+@strawberry.type(description="Where a page stands in its connection.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more objects follow this page.")
+    end_cursor: str | None = strawberry.field(
+        description="Pass it as `after` for the next page. Null when the page is empty."
+    )
+
+
+def global_id(type_name: str, key: int) -> strawberry.ID:
+    """The global id of a stored object."""
+    return strawberry.ID(to_base64(type_name, key))
+
+
+def parse_id(text: str) -> tuple[str, int]:
+    """The type name and key of a global id.
+
+    Raises:
+        ValueError: it is not one of ours.
+    """
+    type_name, key = from_base64(text)
+    number = int(key)
+    if not 0 < number < 2**31 or to_base64(type_name, number) != text:
+        raise ValueError(text)
+    return type_name, number
+
+
+def key_of(text: str, type_name: str, field: str) -> int:
+    """The key in a global id of a known type.
+
+    Raises:
+        NotFound: it is another type's, or none at all; which one is nobody's business.
+    """
+    try:
+        found, key = parse_id(text)
+    except ValueError:
+        raise NotFound(field=field) from None
+    if found != type_name:
+        raise NotFound(field=field)
+    return key
+
+
+def cursor(*values: str | int) -> str:
+    """An opaque cursor for the values that a connection is sorted by."""
+    return to_base64("cursor", json.dumps(values, separators=(",", ":")))
+
+
+def parse_cursor(text: str | None, *kinds: type) -> Any:
+    """The sort values in a cursor, or None where there is no cursor.
+
+    Raises:
+        CursorInvalid: it was not made for this connection.
+    """
+    if text is None:
+        return None
+    try:
+        prefix, values = from_base64(text)
+        parsed = json.loads(values)
+    except (ValueError, Base64Error):
+        raise CursorInvalid(cursor=text[:100]) from None
+    fits = isinstance(parsed, list) and [type(value) for value in parsed] == list(kinds)
+    if prefix != "cursor" or not fits:
+        raise CursorInvalid(cursor=text[:100])
+    return tuple(parsed)
