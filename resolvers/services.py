@@ -24,3 +24,17 @@ class Services:
     database: Database
     planner: PlannerPool
     clock: Clock = system_clock
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Services":
+        """Services as the settings say; nothing is connected or started yet."""
+        return cls(
+            settings,
+            Database(settings.database_url, settings.database_pool_size),
+            PlannerPool(settings.planner_workers, settings.planner_waiting_max),
+        )
+
+    async def close(self) -> None:
+        """Stop the planner's workers and close every connection."""
+        await self.planner.close()
+        await self.database.close()

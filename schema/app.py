@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import strawberry
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from cross_web import HTTPException
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -16,12 +16,12 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.extensions import SchemaExtension
+from strawberry.http.base import BaseRequestProtocol
 
 import schema.enums  # noqa: F401 # registers the enumerations before the schema is built
-from db.engine import Database, DatabaseUnavailableError
-from planner.workers import PlannerPool
+from db.engine import DatabaseUnavailableError
 from resolvers.access import Caller, NotSignedInError, caller_of
-from resolvers.services import Clock, Services, system_clock
+from resolvers.services import Services
 from schema.context import Context
 from schema.contracts import MainContract
 from schema.customers import Customer
@@ -92,7 +92,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             raise NotSignedInError("The Authorization header must be: Bearer <token>.")
         return await caller_of(self._services.database, token.strip(), self._services.clock())
 
-    def should_render_graphql_ide(self, request: AsyncHTTPRequestAdapter) -> bool:
+    def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
         """Only browsers that open the page ask for HTML; tools send ``*/*``."""
         wants_html = "text/html" in request.headers.get("accept", "")
         return request.method == "GET" and request.query_params.get("query") is None and wants_html
@@ -122,16 +122,8 @@ def _limited(receive: Receive, bytes_max: int) -> Receive:
     return counted
 
 
-def create_app(
-    settings: Settings, *, clock: Clock = system_clock, graphiql: Mapping[str, Any] | None = None
-) -> Starlette:
-    """The application. ``graphiql`` is shown on its page: token, tabs, notice."""
-    services = Services(
-        settings,
-        Database(settings.database_url, settings.database_pool_size),
-        PlannerPool(settings.planner_workers, settings.planner_waiting_max),
-        clock,
-    )
+def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) -> Starlette:
+    """The application; it closes the services when it stops. ``graphiql`` is its page's token, tabs, notice."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -139,8 +131,7 @@ def create_app(
         try:
             yield
         finally:
-            await services.planner.close()
-            await services.database.close()
+            await services.close()
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")

@@ -10,7 +10,7 @@ import inspect
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import strawberry
 from graphql import GraphQLError
@@ -45,15 +45,16 @@ def _user_error_type(rule: type[RuleError]) -> type[UserError]:
     namespace = {
         "__annotations__": {name: hints[name] for name in names},
         "__module__": __name__,
-        **{name: strawberry.field(description=_describe(name)) for name in names},
+        **{name: strawberry.field(description=_describe(name, hints[name])) for name in names},
     }
     plain = type(rule.__name__, (UserError,), namespace)
     return strawberry.type(plain, description=inspect.getdoc(rule))
 
 
-def _describe(name: str) -> str:
+def _describe(name: str, hint: Any) -> str:
     """A number's description from its name: ``contract_ends_before`` reads as words already."""
-    return f"The {name.replace('_', ' ')} that the refusal is about."
+    null = " Null where there is none." if type(None) in get_args(hint) else ""
+    return f"The {name.replace('_', ' ')} that the refusal is about.{null}"
 
 
 USER_ERROR_TYPES: dict[type[RuleError], type[UserError]] = {

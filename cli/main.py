@@ -1,0 +1,175 @@
+"""The operator's door: serve, migrate, demo, token, plan."""
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from starlette.applications import Starlette
+
+from cli.demo import Demo, graphiql_config, prepare
+from cli.demo_queries import RECOMMEND, recommend_variables
+from cli.plan import plan
+from db.customers import customers_by_id, customers_page
+from db.engine import Database, DatabaseUnavailableError, DatabaseUrlError
+from db.migrate import is_current, migrate
+from resolvers.access import Role, issue_token
+from resolvers.services import Services, system_clock
+from schema.app import create_app
+from settings import SettingInvalidError, Settings
+
+app = typer.Typer(help="Spotplan: plans and spot contracts over GraphQL.", no_args_is_help=True, add_completion=False)
+app.command()(plan)
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]
+
+DEMO_DATABASE = "sqlite:///var/demo.db"
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Bring the database to the current tables; safe to run again."""
+    with _one_line_errors():
+        migrate(Settings.from_environment().database_url)
+
+
+@app.command()
+def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Serve the API. The database must be migrated."""
+    with _one_line_errors():
+        settings = Settings.from_environment()
+        if not is_current(settings.database_url):
+            raise typer.BadParameter("the database has not the current tables: run `spotplan migrate` first")
+        _serve(create_app(Services.open(settings)), host, port)
+
+
+@app.command()
+def demo(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    reset: Annotated[bool, typer.Option(help="Begin again with fresh demo data.")] = False,
+) -> None:
+    """Serve demo data from an embedded database, with tokens for every role."""
+    with _one_line_errors():
+        settings = Settings(database_url=DEMO_DATABASE)
+        _check_port(host, port)
+        if reset:
+            for file in Path("var").glob("demo.db*"):
+                file.unlink()
+        migrate(settings.database_url)
+        prepared = asyncio.run(_prepared(settings))
+        _print_demo(prepared, f"http://{host}:{port}")
+        config = graphiql_config(prepared, settings.terms_version)
+        _serve(create_app(Services.open(settings), config), host, port)
+
+
+@app.command()
+def token(
+    role: Annotated[Role, typer.Option(help="What the token may do.", case_sensitive=False)],
+    customer: Annotated[str | None, typer.Option(help="An owner's customer: its number, or its exact name.")] = None,
+    days: Annotated[int, typer.Option(help="How long the token is valid.", min=1, max=3650)] = 365,
+) -> None:
+    """Make a bearer token, and print it last. It is stored as a hash: this is the only time it can be read."""
+    if (role is Role.OWNER) != (customer is not None):
+        raise typer.BadParameter("--customer goes with --role owner, and only with it", param_hint="--customer")
+    with _one_line_errors():
+        typer.echo(asyncio.run(_token(Settings.from_environment(), role, customer, timedelta(days=days))))
+
+
+async def _token(settings: Settings, role: Role, customer: str | None, valid_for: timedelta) -> str:
+    database = Database(settings.database_url)
+    try:
+        customer_id = await _customer_id(database, customer) if customer is not None else None
+        return await issue_token(database, role=role, customer_id=customer_id, now=system_clock(), valid_for=valid_for)
+    finally:
+        await database.close()
+
+
+async def _customer_id(database: Database, text: str) -> int:
+    """The customer with this number or exact name.
+
+    Raises:
+        typer.BadParameter: there is none, or more than one has the name.
+    """
+    async with database.read() as session:
+        if text.isdecimal():
+            found = list((await customers_by_id(session, [int(text)])).values())
+        else:
+            page = await customers_page(session, first=100, after=None, search=text)
+            found = [item for item in page if item.name == text]
+    if len(found) != 1:
+        raise typer.BadParameter(f"{len(found)} customers are called {text!r}", param_hint="--customer")
+    return found[0].id
+
+
+async def _prepared(settings: Settings) -> Demo:
+    services = Services.open(settings)
+    try:
+        return await prepare(services)
+    finally:
+        await services.close()
+
+
+def _print_demo(prepared: Demo, address: str) -> None:
+    variables = recommend_variables(prepared.customer_id, prepared.today)
+    body = json.dumps({"query": " ".join(RECOMMEND.split()), "variables": variables})
+    lines = [
+        "",
+        f"Spotplan is at {address}/graphql - open it in a browser for GraphiQL, with a token filled in.",
+        "",
+        "Tokens (valid for 30 days, demo only):",
+        *(f"  {name}: {value}" for name, value in prepared.tokens.items()),
+        "",
+        f"The cheapest spot contracts for a season at {prepared.customer.name}:",
+        f"  curl -s {address}/graphql -H 'Authorization: Bearer {prepared.tokens['sales']}' \\",
+        f"    -H 'Content-Type: application/json' -d '{body}'",
+        "",
+    ]
+    typer.echo("\n".join(lines))
+    sys.stdout.flush()
+
+
+def _serve(application: Starlette, host: str, port: int) -> None:
+    _check_port(host, port)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    uvicorn.run(application, host=host, port=port, log_level="warning", server_header=False)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Find out before anything is printed whether the port is free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise typer.BadParameter(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
+            ) from None
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Say what is wrong in one line where the operator can mend it."""
+    try:
+        yield
+    except (DatabaseUrlError, DatabaseUnavailableError, SettingInvalidError) as error:
+        typer.echo(f"spotplan: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def main() -> Any:
+    """Run the command line."""
+    return app()
+
+
+if __name__ == "__main__":
+    main()
