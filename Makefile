@@ -37,6 +37,7 @@ check: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy web/build.py
 	$(BIN)/lint-imports --no-cache
 
 bench: .venv/dev

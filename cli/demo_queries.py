@@ -7,7 +7,7 @@ from typing import Any
 from domain.months import ends_before
 
 CUSTOMERS = """\
-{
+query Customers {
   viewer { role }
   customers(first: 10) {
     totalCount
