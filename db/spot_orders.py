@@ -75,7 +75,7 @@ async def spot_order_counts(session: AsyncSession, customer_ids: Collection[int]
         .where(SpotOrderRow.customer_id.in_(customer_ids))
         .group_by(SpotOrderRow.customer_id)
     )
-    return dict((await session.execute(query)).tuples().all())
+    return {customer_id: count for customer_id, count in await session.execute(query)}  # noqa: C416 # rows are no pairs
 
 
 def _set_progress(row: SpotOrderRow, order: SpotOrder) -> None:

@@ -1,0 +1,255 @@
+"""Connections, cursors, capacity windows, and how many SQL statements reading takes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from domain.contracts import AdditionalLicence
+from resolvers.access import Role
+from tests.world import Api, World, confirmed, period, placed, starter
+
+pytestmark = pytest.mark.anyio
+
+CUSTOMERS = """
+query($first: Int!, $after: String, $search: String) {
+  customers(first: $first, after: $after, search: $search) {
+    totalCount edges { cursor node { name } } pageInfo { hasNextPage endCursor }
+  }
+}"""
+
+
+@contextmanager
+def counted_selects() -> Iterator[list[str]]:
+    """The SELECT statements that are executed meanwhile."""
+    statements: list[str] = []
+
+    def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("SELECT"):
+            statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", record)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", record)
+
+
+async def test_customers_are_paged_by_name_without_gaps_or_repeats(api: Api, world: World) -> None:
+    sales = await world.token(Role.SALES)
+    for name in ("Delta", "Alpha", "Charlie", "Bravo", "Alpha"):
+        await world.customer(name=name)
+    seen: list[str] = []
+    after = None
+    pages = 0
+    while pages < 10:
+        page = (await api.data(CUSTOMERS, sales, first=2, after=after))["customers"]
+        seen += [edge["node"]["name"] for edge in page["edges"]]
+        pages += 1
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+    assert (seen, pages) == (["Alpha", "Alpha", "Bravo", "Charlie", "Delta"], 3)
+    assert page["totalCount"] == 5
+
+
+async def test_customers_are_searched_by_part_of_the_name_taken_literally(api: Api, world: World) -> None:
+    sales = await world.token(Role.SALES)
+    for name in ("100% Online", "1000 Online", "Under_score"):
+        await world.customer(name=name)
+    found = [
+        [
+            edge["node"]["name"]
+            for edge in (await api.data(CUSTOMERS, sales, first=9, search=text))["customers"]["edges"]
+        ]
+        for text in ("0% on", "online", "_", "nothing")
+    ]
+    assert found == [["100% Online"], ["100% Online", "1000 Online"], ["Under_score"], []]
+
+
+@pytest.mark.parametrize(
+    ("variables", "error"),
+    [
+        (
+            {"first": 0},
+            {
+                "message": "A page has 1 to 100 objects, not 0.",
+                "code": "PAGE_SIZE_OUT_OF_RANGE",
+                "field": "first",
+                "first": 0,
+                "firstMax": 100,
+            },
+        ),
+        (
+            {"first": 101},
+            {
+                "message": "A page has 1 to 100 objects, not 101.",
+                "code": "PAGE_SIZE_OUT_OF_RANGE",
+                "field": "first",
+                "first": 101,
+                "firstMax": 100,
+            },
+        ),
+        (
+            {"first": 1, "after": "bm8="},
+            {
+                "message": "This is not a cursor of this connection: 'bm8='.",
+                "code": "CURSOR_INVALID",
+                "field": "after",
+                "cursor": "bm8=",
+            },
+        ),
+        (
+            # A cursor of the orders' connection: [1] instead of a name and an id.
+            {"first": 1, "after": "Y3Vyc29yOlsxXQ=="},
+            {
+                "message": "This is not a cursor of this connection: 'Y3Vyc29yOlsxXQ=='.",
+                "code": "CURSOR_INVALID",
+                "field": "after",
+                "cursor": "Y3Vyc29yOlsxXQ==",
+            },
+        ),
+    ],
+)
+async def test_a_bad_page_is_refused_with_its_numbers(
+    api: Api, world: World, variables: dict[str, Any], error: dict[str, Any]
+) -> None:
+    assert await api.error(CUSTOMERS, await world.token(Role.SALES), **variables) == error
+
+
+async def test_orders_are_paged_newest_first(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+    numbers = [(await placed(api, owner.token, f"k{index}"))["number"] for index in range(5)]
+    query = """query($after: String) { customer { spotOrders(first: 2, after: $after) {
+      totalCount edges { node { number } } pageInfo { hasNextPage endCursor } } } }"""
+    seen: list[str] = []
+    after = None
+    for has_next in (True, True, False):
+        page = (await api.data(query, owner.token, after=after))["customer"]["spotOrders"]
+        seen += [edge["node"]["number"] for edge in page["edges"]]
+        assert (page["pageInfo"]["hasNextPage"], page["totalCount"]) == (has_next, 5)
+        after = page["pageInfo"]["endCursor"]
+    assert seen == numbers[::-1]
+
+
+async def test_the_main_contract_shows_terms_and_additional_licences(api: Api, world: World) -> None:
+    licence = AdditionalLicence(period("2026-06-10", "2027-04-01"), 200)
+    owner = await world.customer(starter(), starter("2027-04-01", "2028-04-01", 3), licences=(licence,))
+    query = """{ customer { today mainContract { version startsOn lastDay accountsPerUnit
+      terms { planCode units accounts startsOn endsBefore lastDay billingCycle monthlyUnitPrice { amount }
+              annualUnitPrice { minorUnits } }
+      additionalLicences { accounts startsOn endsBefore lastDay } } } }"""
+    answer = await api.data(query, owner.token)
+    assert owner.stored is not None
+    term = {"planCode": "STARTER", "billingCycle": "ANNUAL", "monthlyUnitPrice": {"amount": "5000"}}
+    assert answer["customer"] == {
+        "today": "2026-04-10",
+        "mainContract": {
+            "version": f"{owner.stored.id}.1",
+            "startsOn": "2026-04-01",
+            "lastDay": "2028-03-31",
+            "accountsPerUnit": 100,
+            "terms": [
+                {
+                    **term,
+                    "units": 1,
+                    "accounts": 100,
+                    "startsOn": "2026-04-01",
+                    "endsBefore": "2027-04-01",
+                    "lastDay": "2027-03-31",
+                    "annualUnitPrice": {"minorUnits": 30_000},
+                },
+                {
+                    **term,
+                    "units": 3,
+                    "accounts": 300,
+                    "startsOn": "2027-04-01",
+                    "endsBefore": "2028-04-01",
+                    "lastDay": "2028-03-31",
+                    "annualUnitPrice": {"minorUnits": 30_000},
+                },
+            ],
+            "additionalLicences": [
+                {"accounts": 200, "startsOn": "2026-06-10", "endsBefore": "2027-04-01", "lastDay": "2027-03-31"}
+            ],
+        },
+    }
+
+
+async def test_a_free_customer_has_no_main_contract_and_no_capacity(api: Api, world: World) -> None:
+    owner = await world.customer()
+    query = """{ customer { mainContract { id }
+      capacityTimeline(from: "2026-04-01", until: "2027-04-01") { from until accounts } } }"""
+    assert await api.data(query, owner.token) == {
+        "customer": {
+            "mainContract": None,
+            "capacityTimeline": [{"from": "2026-04-01", "until": "2027-04-01", "accounts": 0}],
+        }
+    }
+
+
+async def test_an_empty_capacity_window_is_refused(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+    query = '{ customer { capacityTimeline(from: "2026-04-01", until: "2026-04-01") { accounts } } }'
+    assert await api.error(query, owner.token) == {
+        "message": "From 2026-04-01 until 2026-04-01 is not a window of 1 to 3700 days.",
+        "code": "WINDOW_INVALID",
+        "field": "until",
+        "startsOn": "2026-04-01",
+        "endsBefore": "2026-04-01",
+        "daysMax": 3_700,
+    }
+
+
+async def test_the_catalogue_is_the_published_one(api: Api, world: World) -> None:
+    query = """{ plans { code name isFree accountsPerUnit
+      prices { effectiveFrom monthlyUnitPrice { minorUnits } annualUnitPrice { minorUnits } } } }"""
+
+    def prices(monthly: int, annual: int) -> list[dict[str, Any]]:
+        return [
+            {
+                "effectiveFrom": "2019-10-01",
+                "monthlyUnitPrice": {"minorUnits": monthly},
+                "annualUnitPrice": {"minorUnits": annual},
+            }
+        ]
+
+    assert (await api.data(query, await world.token(Role.SALES)))["plans"] == [
+        {"code": "FREE", "name": "Free", "isFree": True, "accountsPerUnit": 100, "prices": []},
+        {
+            "code": "STARTER",
+            "name": "Starter",
+            "isFree": False,
+            "accountsPerUnit": 100,
+            "prices": prices(5_000, 30_000),
+        },
+        {
+            "code": "STANDARD",
+            "name": "Standard",
+            "isFree": False,
+            "accountsPerUnit": 100,
+            "prices": prices(15_000, 90_000),
+        },
+    ]
+
+
+@pytest.mark.parametrize("customers", [1, 12])
+async def test_the_number_of_statements_does_not_grow_with_the_customers(
+    api: Api, world: World, customers: int
+) -> None:
+    sales = await world.token(Role.SALES)
+    for index in range(customers):
+        owner = await world.customer(starter(), name=f"Customer {index}")
+        await confirmed(api, owner.token, f"k{index}")
+    query = """{ customers(first: 100) { totalCount edges { node { name mainContract { version }
+      capacityTimeline(from: "2026-05-01", until: "2026-05-02") { accounts }
+      spotOrders(first: 3) { totalCount edges { node { number } } } } } } }"""
+    with counted_selects() as statements:
+        answer = await api.data(query, sales)
+    nodes = [edge["node"] for edge in answer["customers"]["edges"]]
+    assert len(nodes) == customers
+    assert {node["capacityTimeline"][0]["accounts"] for node in nodes} == {200}
+    # The token, the page and its count, four for contracts, one for orders, one for their counts.
+    assert len([text for text in statements if "pg_catalog" not in text]) == 9
