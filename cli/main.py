@@ -23,7 +23,7 @@ from db.engine import Database, DatabaseUnavailableError, DatabaseUrlError
 from db.migrate import is_current, migrate
 from resolvers.access import Role, issue_token
 from resolvers.services import Services, system_clock
-from schema.app import create_app
+from schema.app import build_schema, create_app
 from settings import SettingInvalidError, Settings
 
 app = typer.Typer(help="Spotplan: plans and spot contracts over GraphQL.", no_args_is_help=True, add_completion=False)
@@ -83,6 +83,12 @@ def token(
         raise typer.BadParameter("--customer goes with --role owner, and only with it", param_hint="--customer")
     with _one_line_errors():
         typer.echo(asyncio.run(_token(Settings.from_environment(), role, customer, timedelta(days=days))))
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema, as it is committed in schema/schema.graphql."""
+    typer.echo(build_schema(Settings()).as_str())
 
 
 async def _token(settings: Settings, role: Role, customer: str | None, valid_for: timedelta) -> str:

@@ -104,7 +104,11 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return orjson.dumps(data)
 
     def decode_json(self, data: str | bytes) -> object:
-        return orjson.loads(data)
+        """A body, or a parameter of a GET request: always an object, or a list of them."""
+        decoded = orjson.loads(data)
+        if not isinstance(decoded, dict | list):
+            raise HTTPException(400, "The JSON must be an object")
+        return decoded
 
 
 def _limited(receive: Receive, bytes_max: int) -> Receive:

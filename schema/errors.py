@@ -109,8 +109,6 @@ def presented(error: GraphQLError) -> GraphQLError:
         if isinstance(cause, kind):
             logger.warning("%s: %s", code, cause)
             return _with(error, message, {"code": code, "retryable": True})
-    if isinstance(cause, RecursionError):
-        return _with(error, "The document is nested too deeply.", {"code": "TOO_COSTLY"})
     reference = secrets.token_hex(4)
     logger.error("internal error %s at %s", reference, error.path, exc_info=cause)
     return _with(error, f"Internal error {reference}.", {"code": "INTERNAL"})
