@@ -32,6 +32,11 @@ app.command()(plan)
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]
 
+
+class OperatorError(Exception):
+    """Something that whoever typed the command can mend; it is said in one line."""
+
+
 DEMO_DATABASE = "sqlite:///var/demo.db"
 
 
@@ -47,8 +52,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve the API. The database must be migrated."""
     with _one_line_errors():
         settings = Settings.from_environment()
-        if not is_current(settings.database_url):
-            raise typer.BadParameter("the database has not the current tables: run `spotplan migrate` first")
+        _check_migrated(settings)
         _serve(create_app(Services.open(settings)), host, port)
 
 
@@ -79,10 +83,12 @@ def token(
     days: Annotated[int, typer.Option(help="How long the token is valid.", min=1, max=3650)] = 365,
 ) -> None:
     """Make a bearer token, and print it last. It is stored as a hash: this is the only time it can be read."""
-    if (role is Role.OWNER) != (customer is not None):
-        raise typer.BadParameter("--customer goes with --role owner, and only with it", param_hint="--customer")
     with _one_line_errors():
-        typer.echo(asyncio.run(_token(Settings.from_environment(), role, customer, timedelta(days=days))))
+        if (role is Role.OWNER) != (customer is not None):
+            raise OperatorError("--customer goes with --role owner, and only with it")
+        settings = Settings.from_environment()
+        _check_migrated(settings)
+        typer.echo(asyncio.run(_token(settings, role, customer, timedelta(days=days))))
 
 
 @app.command()
@@ -104,7 +110,7 @@ async def _customer_id(database: Database, text: str) -> int:
     """The customer with this number or exact name.
 
     Raises:
-        typer.BadParameter: there is none, or more than one has the name.
+        OperatorError: there is none, or more than one has the name.
     """
     async with database.read() as session:
         if text.isdecimal():
@@ -113,7 +119,7 @@ async def _customer_id(database: Database, text: str) -> int:
             page = await customers_page(session, first=100, after=None, search=text)
             found = [item for item in page if item.name == text]
     if len(found) != 1:
-        raise typer.BadParameter(f"{len(found)} customers are called {text!r}", param_hint="--customer")
+        raise OperatorError(f"{len(found)} customers are called {text!r}")
     return found[0].id
 
 
@@ -157,9 +163,12 @@ def _check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise typer.BadParameter(
-                f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
-            ) from None
+            raise OperatorError(f"cannot listen on {host}:{port}: {error.strerror}; choose another port") from None
+
+
+def _check_migrated(settings: Settings) -> None:
+    if not is_current(settings.database_url):
+        raise OperatorError("the database has not the current tables: run `spotplan migrate` first")
 
 
 @contextmanager
@@ -167,7 +176,7 @@ def _one_line_errors() -> Iterator[None]:
     """Say what is wrong in one line where the operator can mend it."""
     try:
         yield
-    except (DatabaseUrlError, DatabaseUnavailableError, SettingInvalidError) as error:
+    except (OperatorError, DatabaseUrlError, DatabaseUnavailableError, SettingInvalidError) as error:
         typer.echo(f"spotplan: {error}", err=True)
         raise typer.Exit(2) from None
 

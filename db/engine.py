@@ -52,8 +52,7 @@ class Database:
         url = async_url(address)
         self.is_sqlite = url.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            if url.database:
-                Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(url)
             options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
             self._reader = _sqlite_engine(url, "BEGIN", pool_size, options)
             # SQLite has one writer at a time: waiting in our pool's queue is fair, its busy loop is not.
@@ -112,6 +111,14 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
         if error.connection_invalidated:
             raise DatabaseUnavailableError(str(error)) from error
         raise
+
+
+def _make_folder(url: URL) -> None:
+    """Make the folder of a SQLite file, so that a first start needs no preparation."""
+    try:
+        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnavailableError(f"cannot make the folder of {url.database}: {error.strerror}") from error
 
 
 def _sqlite_engine(url: URL, begin: str, pool_size: int, options: dict[str, Any]) -> AsyncEngine:
