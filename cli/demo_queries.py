@@ -112,7 +112,7 @@ def tabs(customer_id: str, today: date, terms_version: str) -> list[dict[str, st
     begin = ends_before(today.replace(day=1), 1)
     items = {"customerId": customer_id, "accounts": 100, "startsOn": str(begin), "months": 1}
     window = {"id": customer_id, "from": str(today), "until": str(ends_before(begin, 12))}
-    place = {**items, "agreedTermsVersion": terms_version, "idempotencyKey": "my-first-order"}
+    place = {**items, "agreedTermsVersion": terms_version, "idempotencyKey": f"my-order-of-{today}"}
     listed: list[tuple[str, str, dict[str, Any]]] = [
         ("Customers", CUSTOMERS, {}),
         ("Capacity", CAPACITY, window),

@@ -5,18 +5,11 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from typing import Protocol
 
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, expect, sync_playwright
 
-
-class DemoServer(Protocol):
-    @property
-    def url(self) -> str: ...
-    @property
-    def token(self) -> str: ...
-
+from tests.web.conftest import DemoServer
 
 CHROMIUM = os.environ.get("SPOTPLAN_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -30,7 +23,7 @@ QUIET = [
     "--no-first-run",
 ]
 QUERY = "{ viewer { role } }"
-SALES_ANSWER = re.compile(r'^\{\s*"data":\s*\{\s*"viewer":\s*\{\s*"role":\s*"SALES"\s*\}\s*\}\s*\}$')
+ANSWER = re.compile(r'^\{\s*"data":\s*\{\s*"viewer":\s*\{\s*"role":\s*"OPERATOR"\s*\}\s*\}\s*\}$')
 
 
 @pytest.fixture
@@ -57,7 +50,7 @@ def run_in_new_tab(page: Page) -> None:
     page.keyboard.type(QUERY)
     expect(editor.locator(".view-lines")).to_have_text(QUERY)
     page.keyboard.press("Control+Enter")
-    expect(page.locator(".graphiql-response .view-lines")).to_have_text(SALES_ANSWER)
+    expect(page.locator(".graphiql-response .view-lines")).to_have_text(ANSWER)
 
 
 def test_queries_run_and_nothing_leaves_the_server(context: BrowserContext, demo_server: DemoServer) -> None:
