@@ -32,7 +32,7 @@ REASON_WORDS = {
     ShortfallReason.OUTSIDE_CONTRACT: "outside the main contract",
     ShortfallReason.IN_THE_PAST: "before the earliest start",
     ShortfallReason.BEFORE_EARLIEST_START: "before the earliest start",
-    ShortfallReason.LESS_THAN_A_MONTH_LEFT: "less than a month is left of the main contract",
+    ShortfallReason.LESS_THAN_A_MONTH_LEFT: "less than a month is left",
 }
 ROWS_ABOVE_MAX = 10
 ROWS_BELOW_MAX = 3
