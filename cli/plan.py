@@ -124,10 +124,12 @@ def read_problem(text: str, options: Mapping[str, object]) -> PlanningProblem:
     try:
         contract = _contract(fields)
         steps = demand_from_csv(text, "demand") if is_csv else _demand(fields.value("demand"))
-        # A file names no today, so the earliest start is the day from which planning looks ahead.
+        # A file names no today: no day of the contract is over, some may be before the earliest start.
         first = fields.day("earliest_start") if "earliest_start" in options else contract.starts_on
         months = fields.whole("months_max", 1, MONTHS_MAX) if "months_max" in options else None
-        return PlanningProblem(contract, steps, today=first, earliest_start=first, months_max=months)
+        return PlanningProblem(
+            contract, steps, today=min(first, contract.starts_on), earliest_start=first, months_max=months
+        )
     except RuleError as refusal:
         # Refusals name fields in the API's spelling; these two have another one here.
         here: dict[type[RuleError], str] = {AccountsNotMultiple: "accounts", HorizonTooLong: "ends_before"}

@@ -61,7 +61,7 @@ def ends_before(starts_on: date, months: int) -> date:
     if not 1 <= months <= MONTHS_MAX:
         raise MonthsOutOfRange(months=months, months_max=MONTHS_MAX)
     year, month_index = divmod(starts_on.year * 12 + starts_on.month - 1 + months, 12)
-    if year >= date.max.year:
+    if year > date.max.year:
         raise MonthsOutOfRange(months=months, months_max=MONTHS_MAX)
     if starts_on.day <= monthrange(year, month_index + 1)[1]:
         return date(year, month_index + 1, starts_on.day)

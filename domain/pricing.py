@@ -43,6 +43,9 @@ def spot_price_lines(contract: MainContract, *, starts_on: date, months: int, un
 
 def spot_net_minor(contract: MainContract, *, starts_on: date, months: int, units: int) -> int:
     """The net price of a spot contract; errors as in :func:`spot_price_lines`."""
+    term = contract.term_on(starts_on)
+    if ends_before(starts_on, months) <= term.period.ends_before:
+        return units * months * term.monthly_unit_price_minor  # Every month begins in the same term.
     lines = spot_price_lines(contract, starts_on=starts_on, months=months, units=units)
     return sum(line.net_minor for line in lines)
 

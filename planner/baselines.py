@@ -1,5 +1,7 @@
 """What simpler ways to buy would cost: the purchases a plan is compared with."""
 
+from bisect import bisect_left
+
 import numpy as np
 
 from planner.offers import Days, Offers
@@ -38,27 +40,32 @@ def _first_need_first(
     By step: an order of what is missing for as long as exactly that is missing. By month: one month of the
     most that is missing in it. None where no single period covers a step.
     """
-    missing = deficit.copy()
+    # Lists, because each order touches few days: an array operation would cost more than the work in it.
+    missing: list[int] = deficit.tolist()
+    ends: list[int] = offers.end.tolist()
+    first_of_day: list[int] = np.searchsorted(offers.start, np.arange(len(missing) + 1)).tolist()
     orders = []
-    while len(short := np.flatnonzero(missing)):
-        day = int(short[0])
-        changes = np.flatnonzero(missing[day:] != missing[day])
-        until = day + int(changes[0]) if by_step and len(changes) else len(missing) if by_step else day + 1
-        index = _shortest(offers, day, until)
-        if index is None:
-            return None
-        covered = slice(int(offers.start[index]), int(offers.end[index]))
-        units = int(missing[day] if by_step else missing[covered].max())
-        missing[covered] = np.maximum(missing[covered] - units, 0)
-        orders.append(planned_order(problem, offers, index, units))
+    for day, units in enumerate(missing):
+        if not units:
+            continue
+        until = day + 1
+        while by_step and until < len(missing) and missing[until] == units:
+            until += 1
+        # The shortest offer from the day that reaches far enough.
+        index = bisect_left(ends, until, first_of_day[day], first_of_day[day + 1])
+        if index == first_of_day[day + 1]:
+            earlier = _cheapest_earlier(offers, day, until)
+            if earlier is None:
+                return None
+            index = earlier
+        begin, end = int(offers.start[index]), ends[index]
+        bought = units if by_step else max(missing[begin:end])
+        missing[begin:end] = [max(0, needed - bought) for needed in missing[begin:end]]
+        orders.append(planned_order(problem, offers, index, bought))
     return tuple(orders)
 
 
-def _shortest(offers: Offers, day: int, until: int) -> int | None:
-    """The shortest offer from a day that reaches ``until``; where none fits, the cheapest earlier one."""
-    first, last = np.searchsorted(offers.start, [day, day + 1]).tolist()
-    index = int(first + np.searchsorted(offers.end[first:last], until))
-    if index < int(last):
-        return index
-    fits = np.flatnonzero((offers.start[:first] <= day) & (offers.end[:first] >= until))
+def _cheapest_earlier(offers: Offers, day: int, until: int) -> int | None:
+    """The cheapest offer that starts before a day and reaches ``until``; among equals the latest start."""
+    fits = np.flatnonzero((offers.start < day) & (offers.end >= until))
     return int(fits[np.lexsort((-offers.start[fits], offers.price[fits]))[0]]) if len(fits) else None

@@ -88,12 +88,16 @@ def demand_from_csv(text: str, field: str = "demand.csv") -> tuple[DemandStep, .
     """
     lines = text.lstrip("\ufeff").splitlines()
     separator = next((mark for mark in ",;\t" if lines and mark in lines[0]), ",")
+    reader = csv.reader(lines, delimiter=separator)
     entries: list[DemandEntry] = []
-    for number, row in enumerate(csv.reader(lines, delimiter=separator), start=1):
-        cells = [cell.strip() for cell in row]
-        heading = number == 1 and [cell.lower() for cell in cells] == ["from", "until", "accounts"]
-        if not heading and any(cells):
-            entries.append(_csv_entry(cells, field, number))
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            heading = not entries and [cell.lower() for cell in cells] == ["from", "until", "accounts"]
+            if not heading and any(cells):
+                entries.append(_csv_entry(cells, field, reader.line_num))
+    except csv.Error:  # such as a cell longer than the reader takes
+        raise CsvLineInvalid(field=field, line=reader.line_num, text=lines[reader.line_num - 1][:100]) from None
     return demand_from_profile(entries, field)
 
 

@@ -1,5 +1,8 @@
 """Offers and units turned into dated orders, and why each order is there."""
 
+from bisect import bisect_left, bisect_right
+from itertools import groupby
+
 import numpy as np
 
 from domain.months import Period
@@ -28,24 +31,32 @@ def reasons(
     problem: PlanningProblem, orders: tuple[PlannedOrder, ...], steps: tuple[CoverageStep, ...]
 ) -> tuple[Reason, ...]:
     """Per order, the days that one unit less of it would leave short. ``steps`` are with the plan."""
-    return tuple(_reason(problem, order, steps) for order in orders)
+    starts = [step.period.starts_on for step in steps]
+    missing = [step.demand - step.capacity_before for step in steps]
+    runs = _tight_runs(steps, problem.contract.accounts_per_unit)
+    run_starts, run_ends = [run.starts_on for run in runs], [run.ends_before for run in runs]
+    result = []
+    for order in orders:
+        within = order.period
+        tight = runs[bisect_right(run_ends, within.starts_on) : bisect_left(run_starts, within.ends_before)]
+        # Steps are sorted and leave no gap; the first one that is touched may begin before the order.
+        first = max(0, bisect_right(starts, within.starts_on) - 1)
+        most = max([0, *missing[first : bisect_left(starts, within.ends_before)]])
+        result.append(Reason(tuple(_overlap(run, within) for run in tight), most))
+    return tuple(result)
 
 
-def _reason(problem: PlanningProblem, order: PlannedOrder, steps: tuple[CoverageStep, ...]) -> Reason:
-    needed: list[Period] = []
-    missing = 0
-    for step in steps:
-        if not step.period.overlaps(order.period):
-            continue
-        missing = max(missing, step.demand - step.capacity_before)
-        if step.capacity_after - problem.contract.accounts_per_unit < step.demand:
-            piece = _overlap(step.period, order.period)
-            if needed and needed[-1].ends_before == piece.starts_on:
-                needed[-1] = Period(needed[-1].starts_on, piece.ends_before)
-            else:
-                needed.append(piece)
-    return Reason(tuple(needed), missing)
+def _tight_runs(steps: tuple[CoverageStep, ...], accounts_per_unit: int) -> list[Period]:
+    """The maximal runs of days on which one unit less would be too little."""
+    runs: list[Period] = []
+    for is_tight, run in groupby(steps, key=lambda step: step.capacity_after - accounts_per_unit < step.demand):
+        if is_tight:
+            touched = list(run)
+            runs.append(Period(touched[0].period.starts_on, touched[-1].period.ends_before))
+    return runs
 
 
 def _overlap(one: Period, other: Period) -> Period:
+    if other.starts_on <= one.starts_on and one.ends_before <= other.ends_before:
+        return one  # Most are inside, and a period is not free to make.
     return Period(max(one.starts_on, other.starts_on), min(one.ends_before, other.ends_before))

@@ -1,5 +1,6 @@
 """Demand against capacity: the steps of the line of days, what is missing, and what nothing can cover."""
 
+from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import pairwise
 
@@ -11,24 +12,59 @@ from planner.offers import Days, Offers, day_of
 from planner.problem import CoverageStep, PlannedOrder, PlanningProblem, Shortfall, ShortfallReason
 
 
-def coverage_steps(problem: PlanningProblem, orders: tuple[PlannedOrder, ...] = ()) -> tuple[CoverageStep, ...]:
-    """Demand, and capacity before and after the orders, as maximal steps over the demand's window."""
-    window = problem.window
-    series = [
-        level_steps([(step.period, step.accounts) for step in problem.demand], window),
-        level_steps(capacity_changes(problem.contract), window),
-        level_steps([(order.period, order.accounts) for order in orders], window),
-    ]
-    cuts = sorted({period.starts_on for steps in series for period, _ in steps} | {window.ends_before})
-    at = [0, 0, 0]
+def coverage_steps(problem: PlanningProblem) -> tuple[CoverageStep, ...]:
+    """Demand and capacity before any order, as maximal steps over the demand's window."""
+    capacity = level_steps(capacity_changes(problem.contract), problem.window)
+    levels = _demand_levels(problem)
+    return tuple(
+        CoverageStep(period, levels[index][1], accounts, accounts)
+        for index, period, accounts in _cut((period for period, _ in levels), capacity)
+    )
+
+
+def with_orders(
+    problem: PlanningProblem, steps: tuple[CoverageStep, ...], orders: tuple[PlannedOrder, ...]
+) -> tuple[CoverageStep, ...]:
+    """The steps with the orders' accounts in ``capacity_after``, cut where these change."""
+    bought = level_steps([(order.period, order.accounts) for order in orders], problem.window)
     result: list[CoverageStep] = []
-    for begin, until in pairwise(cuts):
-        for row, steps in enumerate(series):
-            if steps[at[row]][0].ends_before <= begin:
-                at[row] += 1
-        demand, before, bought = (steps[at[row]][1] for row, steps in enumerate(series))
-        result.append(CoverageStep(Period(begin, until), demand, before, before + bought))
+    for index, period, accounts in _cut((step.period for step in steps), bought):
+        demand, before = steps[index].demand, steps[index].capacity_before
+        result.append(CoverageStep(period, demand, before, before + accounts))
     return tuple(result)
+
+
+def _demand_levels(problem: PlanningProblem) -> list[tuple[Period, int]]:
+    """The demand without gaps, neighbours of equal level joined."""
+    levels: list[tuple[Period, int]] = []
+    end = problem.window.starts_on
+    for step in problem.demand:
+        if end < step.period.starts_on:
+            _extend(levels, Period(end, step.period.starts_on), 0)
+        _extend(levels, step.period, step.accounts)
+        end = step.period.ends_before
+    return levels
+
+
+def _extend(levels: list[tuple[Period, int]], period: Period, level: int) -> None:
+    if levels and levels[-1][1] == level:
+        period = Period(levels.pop()[0].starts_on, period.ends_before)
+    levels.append((period, level))
+
+
+def _cut(periods: Iterable[Period], levels: tuple[tuple[Period, int], ...]) -> Iterator[tuple[int, Period, int]]:
+    """Sorted periods cut where a level changes: index of the period, piece, level. Levels cover all of them."""
+    at = 0
+    for index, period in enumerate(periods):
+        begin, end = period.starts_on, period.ends_before
+        while levels[at][0].ends_before <= begin:
+            at += 1
+        while (until := levels[at][0].ends_before) < end:
+            yield index, Period(begin, until), levels[at][1]
+            begin = until
+            at += 1
+        # Most periods are not cut, and a period is not free to make.
+        yield index, period if begin == period.starts_on else Period(begin, end), levels[at][1]
 
 
 def missing_units(problem: PlanningProblem, step: CoverageStep) -> int:
@@ -38,11 +74,12 @@ def missing_units(problem: PlanningProblem, step: CoverageStep) -> int:
 
 def deficit_by_day(problem: PlanningProblem, steps: tuple[CoverageStep, ...], first_day: date, days: int) -> Days:
     """Units missing per day, for ``days`` days from ``first_day`` on; shape (days,)."""
+    missing = [missing_units(problem, step) for step in steps]
+    edges = [(step.period.starts_on - first_day).days for step in steps]
+    edges.append((steps[-1].period.ends_before - first_day).days)
+    inside = np.clip(np.array(edges, dtype=np.int64), 0, days)
     deficit = np.zeros(days, dtype=np.int64)
-    for step in steps:
-        begin = max(0, (step.period.starts_on - first_day).days)
-        end = max(0, (step.period.ends_before - first_day).days)
-        deficit[begin:end] = missing_units(problem, step)
+    deficit[inside[0] : inside[-1]] = np.repeat(np.array(missing, dtype=np.int64), np.diff(inside))
     return deficit
 
 
@@ -56,6 +93,8 @@ def shortfalls(problem: PlanningProblem, steps: tuple[CoverageStep, ...], offers
         if missing <= 0:
             continue
         begin, until = step.period.starts_on, step.period.ends_before
+        if any(period.starts_on <= begin and until <= period.ends_before for period in covered):
+            continue
         for day, next_day in pairwise([begin, *(cut for cut in cuts if begin < cut < until), until]):
             if not any(period.contains(day) for period in covered):
                 _append(result, Shortfall(Period(day, next_day), missing, _why_uncovered(problem, day)))

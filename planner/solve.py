@@ -16,7 +16,7 @@ from planner.problem import (
     PlanningProblem,
     PlanStatus,
 )
-from planner.profile import coverage_steps, deficit_by_day, missing_units, shortfalls
+from planner.profile import coverage_steps, deficit_by_day, missing_units, shortfalls, with_orders
 from planner.verify import verify
 
 
@@ -49,8 +49,9 @@ def _solve(problem: PlanningProblem) -> Outcome:
     verify(problem, orders)
     simpler = baselines(problem, offers, deficit)
     for baseline in simpler:
-        verify(problem, baseline.orders or orders)
-    covered = coverage_steps(problem, orders)
+        if baseline.orders is not None:
+            verify(problem, baseline.orders)
+    covered = with_orders(problem, steps, orders)
     return Outcome(
         status=PlanStatus.OPTIMAL,
         orders=orders,

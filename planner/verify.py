@@ -6,11 +6,9 @@
 (V3) On every day, capacity with the plan reaches the demand.
 """
 
-from datetime import date
-
 from domain.capacity import capacity_changes, level_steps
 from domain.contracts import spot_refusals
-from domain.months import Period, ends_before
+from domain.months import ends_before
 from domain.pricing import spot_net_minor
 from planner.problem import PlannedOrder, PlanningProblem
 
@@ -51,25 +49,16 @@ def _verify_order(problem: PlanningProblem, order: PlannedOrder) -> None:
 def _verify_coverage(problem: PlanningProblem, orders: tuple[PlannedOrder, ...]) -> None:
     changes = capacity_changes(problem.contract) + [(order.period, order.accounts) for order in orders]
     capacity = level_steps(changes, problem.window)
-    demand = [(step.period, step.accounts) for step in problem.demand]
-    for (period, available), (_, needed) in _side_by_side(capacity, demand):
-        if available < needed:
-            raise PlanViolationError(f"V3: {needed} accounts are needed from {period}, {available} are there")
-
-
-def _side_by_side(
-    capacity: tuple[tuple[Period, int], ...], demand: list[tuple[Period, int]]
-) -> list[tuple[tuple[date, int], tuple[date, int]]]:
-    """Pairs of a capacity step and a demand step that share a day, by a merge of the two sorted lists."""
-    pairs = []
-    at_capacity = at_demand = 0
-    while at_capacity < len(capacity) and at_demand < len(demand):
-        (have, available), (want, needed) = capacity[at_capacity], demand[at_demand]
-        if have.overlaps(want):
-            first = max(have.starts_on, want.starts_on)
-            pairs.append(((first, available), (first, needed)))
-        if have.ends_before <= want.ends_before:
-            at_capacity += 1
-        else:
-            at_demand += 1
-    return pairs
+    at = 0
+    for step in problem.demand:
+        while capacity[at][0].ends_before <= step.period.starts_on:
+            at += 1
+        last = at
+        while capacity[last][0].ends_before < step.period.ends_before:
+            last += 1
+        for index in range(at, last + 1):
+            period, available = capacity[index]
+            if available < step.accounts:
+                first = max(period.starts_on, step.period.starts_on)
+                raise PlanViolationError(f"V3: {step.accounts} accounts are needed from {first}, {available} are there")
+        at = last
