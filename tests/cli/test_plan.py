@@ -177,7 +177,7 @@ def test_infeasible_days_have_reasons_and_no_total() -> None:
         "frontier": [],
         "baselines": [],
         "shortfalls": [
-            {"from": "2026-04-10", "until": "2026-04-12", "accounts_missing": 200, "reason": "IN_THE_PAST"},
+            {"from": "2026-04-10", "until": "2026-04-12", "accounts_missing": 200, "reason": "BEFORE_EARLIEST_START"},
             {
                 "from": "2027-04-01",
                 "until": "2027-04-03",
