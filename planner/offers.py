@@ -42,16 +42,22 @@ def period_ends(first_day: date, days: int, months: int) -> Days:
 
     Source: Civil Code (Japan) art. 143, as in :func:`domain.months.ends_before`.
     """
-    origin = np.datetime64(first_day, "D")
+    # Days and months are counted as integers since 1970; only their conversion needs the calendar.
+    origin = int(np.datetime64(first_day, "D").astype(np.int64))
     starts = origin + np.arange(days)
-    start_month = starts.astype("datetime64[M]")
-    day_of_month = (starts - start_month.astype("datetime64[D]")).astype(np.int64)[:, None]
+    start_month = starts.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    day_of_month = (starts - _first_days(start_month))[:, None]
     end_month = start_month[:, None] + np.arange(1, months + 1)[None, :]
-    month_first = (end_month.astype("datetime64[D]") - origin).astype(np.int64)
-    next_first = ((end_month + 1).astype("datetime64[D]") - origin).astype(np.int64)
+    month_first = _first_days(end_month) - origin
+    next_first = _first_days(end_month + 1) - origin
     corresponding = month_first + day_of_month
     # Civil Code 143: where the month has no such day the period ends with the month.
     return np.where(corresponding < next_first, corresponding, next_first)
+
+
+def _first_days(months: Days) -> Days:
+    """The first days of months, both counted since January 1970."""
+    return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
 
 
 def unit_price_by_day(contract: MainContract, first_day: date, days: int) -> Days:
