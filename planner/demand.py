@@ -4,6 +4,7 @@ Every refusal names the entry it is about and the numbers in it.
 """
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -24,6 +25,10 @@ from planner.problem import DemandStep
 ENTRIES_MAX = 4_000
 """Ten years of days: more than any contract asks for."""
 ACCOUNTS_MAX = 10_000_000
+
+# Only these are promised: Python itself would read 2026-W14-3 and 3_00 as well.
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_WHOLE_NUMBER = r"-?[0-9]{1,18}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,8 @@ def demand_from_events(
     wanted = level_steps(extra + capacity_changes(without_spots), window)
     # Days without an event need nothing new, so they are no demand: only what an event touches is kept.
     touched = [period for period, accounts in level_steps(extra, window) if accounts]
+    if not touched:
+        return (DemandStep(window, 0),)
     return tuple(
         DemandStep(Period(max(period.starts_on, busy.starts_on), min(period.ends_before, busy.ends_before)), accounts)
         for period, accounts in wanted
@@ -87,7 +94,8 @@ def demand_from_csv(text: str, field: str = "demand.csv") -> tuple[DemandStep, .
         CsvLineInvalid: with the line's number and text; otherwise as :func:`demand_from_profile`.
     """
     lines = text.lstrip("\ufeff").splitlines()
-    separator = next((mark for mark in ",;\t" if lines and mark in lines[0]), ",")
+    first_line = next((line for line in lines if line.strip()), "")
+    separator = next((mark for mark in ",;\t" if mark in first_line), ",")
     reader = csv.reader(lines, delimiter=separator)
     entries: list[DemandEntry] = []
     try:
@@ -102,11 +110,13 @@ def demand_from_csv(text: str, field: str = "demand.csv") -> tuple[DemandStep, .
 
 
 def _csv_entry(cells: Sequence[str], field: str, number: int) -> DemandEntry:
+    invalid = CsvLineInvalid(field=field, line=number, text=",".join(cells)[:100])
+    if len(cells) != 3 or not all(map(re.fullmatch, (_DAY, _DAY, _WHOLE_NUMBER), cells)):
+        raise invalid
     try:
-        starts_on, ends_before, accounts = cells
-        return DemandEntry(date.fromisoformat(starts_on), date.fromisoformat(ends_before), int(accounts))
-    except ValueError:
-        raise CsvLineInvalid(field=field, line=number, text=",".join(cells)[:100]) from None
+        return DemandEntry(date.fromisoformat(cells[0]), date.fromisoformat(cells[1]), int(cells[2]))
+    except ValueError:  # no such day
+        raise invalid from None
 
 
 def _checked(entries: Iterable[DemandEntry], field: str) -> list[DemandStep]:

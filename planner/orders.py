@@ -31,7 +31,7 @@ def reasons(
     problem: PlanningProblem, orders: tuple[PlannedOrder, ...], steps: tuple[CoverageStep, ...]
 ) -> tuple[Reason, ...]:
     """Per order, the days that one unit less of it would leave short. ``steps`` are with the plan."""
-    starts = [step.period.starts_on for step in steps]
+    starts, ends = [step.period.starts_on for step in steps], [step.period.ends_before for step in steps]
     missing = [step.demand - step.capacity_before for step in steps]
     runs = _tight_runs(steps, problem.contract.accounts_per_unit)
     run_starts, run_ends = [run.starts_on for run in runs], [run.ends_before for run in runs]
@@ -39,9 +39,8 @@ def reasons(
     for order in orders:
         within = order.period
         tight = runs[bisect_right(run_ends, within.starts_on) : bisect_left(run_starts, within.ends_before)]
-        # Steps are sorted and leave no gap; the first one that is touched may begin before the order.
-        first = max(0, bisect_right(starts, within.starts_on) - 1)
-        most = max([0, *missing[first : bisect_left(starts, within.ends_before)]])
+        touched = slice(bisect_right(ends, within.starts_on), bisect_left(starts, within.ends_before))
+        most = max([0, *missing[touched]])
         result.append(Reason(tuple(_overlap(run, within) for run in tight), most))
     return tuple(result)
 

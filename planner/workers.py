@@ -4,7 +4,7 @@ import asyncio
 import signal
 from multiprocessing import get_context
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from planner.problem import Outcome, PlanningProblem, PlanStatus
 from planner.solve import solve
@@ -27,11 +27,22 @@ class PlannerPool:
     """
 
     def __init__(self, workers: int, waiting_max: int) -> None:
-        # Spawned, not forked: the server has threads, and a fork could inherit their locks.
-        self._pool = ProcessPool(max_workers=workers, initializer=_start_worker, context=get_context("spawn"))
         self._workers = workers
+        self._pool = self._new_pool()
         self._waiting_max = waiting_max
         self._waiting = 0
+
+    def _new_pool(self) -> ProcessPool:
+        # Spawned, not forked: the server has threads, and a fork could inherit their locks.
+        return ProcessPool(max_workers=self._workers, initializer=_start_worker, context=get_context("spawn"))
+
+    def _schedule(self, problem: PlanningProblem) -> ProcessFuture[Outcome]:
+        try:
+            return self._pool.schedule(solve, args=[problem])
+        except RuntimeError:
+            # Pebble gives a pool up when its idle workers were killed from outside: begin a new one.
+            self._pool = self._new_pool()
+            return self._pool.schedule(solve, args=[problem])
 
     async def warm(self) -> None:
         """Start the workers and load the solver in them, so that no request pays for it."""
@@ -53,7 +64,7 @@ class PlannerPool:
         self._waiting += 1
         try:
             async with asyncio.timeout(seconds):
-                return await asyncio.wrap_future(self._pool.schedule(solve, args=[problem]))
+                return await asyncio.wrap_future(self._schedule(problem))
         except TimeoutError:
             return Outcome(PlanStatus.NO_PLAN_IN_TIME, solve_milliseconds=seconds * 1000)
         except ProcessExpired:
