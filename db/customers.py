@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, false, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.tables import CustomerRow
@@ -43,7 +43,10 @@ async def add_customer(
 
 
 def _matches(search: str | None) -> list[ColumnElement[bool]]:
-    return [CustomerRow.name.icontains(search, autoescape=True)] if search else []
+    if not search:
+        return []
+    # PostgreSQL takes no NUL in a text; and no name contains one.
+    return [false() if "\0" in search else CustomerRow.name.icontains(search, autoescape=True)]
 
 
 def _customer(row: CustomerRow) -> Customer:

@@ -241,7 +241,7 @@ class IdempotencyKeyReused(RuleError):
 class IdempotencyKeyInvalid(RuleError):
     """An idempotency key is 1 to lengthMax printable characters."""
 
-    template = "An idempotency key has 1 to {length_max} characters, not {length}."
+    template = "An idempotency key has 1 to {length_max} printable characters; this one has {length} characters."
     field: str = "idempotencyKey"
     length: int
     length_max: int

@@ -19,7 +19,7 @@ class KeyedRequest:
     """A request that must take effect once: its key, and what it asks for.
 
     Raises:
-        IdempotencyKeyInvalid: the key is empty or too long.
+        IdempotencyKeyInvalid: the key is empty, too long, or has control characters.
     """
 
     customer_id: int
@@ -28,7 +28,7 @@ class KeyedRequest:
     input_hash: str
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.key) <= KEY_LENGTH_MAX:
+        if not 1 <= len(self.key) <= KEY_LENGTH_MAX or not self.key.isprintable():
             raise IdempotencyKeyInvalid(length=len(self.key), length_max=KEY_LENGTH_MAX)
 
     @classmethod

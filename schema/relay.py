@@ -61,6 +61,13 @@ def cursor(*values: str | int) -> str:
     return to_base64("cursor", json.dumps(values, separators=(",", ":")))
 
 
+def _is_storable(value: str | int) -> bool:
+    """Whether a database could hold the value: a crafted cursor can carry anything."""
+    if isinstance(value, int):
+        return 0 < value < 2**31
+    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value)
+
+
 def parse_cursor(text: str | None, *kinds: type) -> Any:
     """The sort values in a cursor, or None where there is no cursor.
 
@@ -75,6 +82,6 @@ def parse_cursor(text: str | None, *kinds: type) -> Any:
     except (ValueError, Base64Error):
         raise CursorInvalid(cursor=text[:100]) from None
     fits = isinstance(parsed, list) and [type(value) for value in parsed] == list(kinds)
-    if prefix != "cursor" or not fits:
+    if prefix != "cursor" or not fits or not all(map(_is_storable, parsed)):
         raise CursorInvalid(cursor=text[:100])
     return tuple(parsed)

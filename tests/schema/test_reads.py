@@ -9,6 +9,7 @@ from sqlalchemy import Engine, event
 
 from domain.contracts import AdditionalLicence
 from resolvers.access import Role
+from schema.relay import cursor
 from tests.world import Api, World, confirmed, period, placed, starter
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +40,7 @@ def counted_selects() -> Iterator[list[str]]:
 
 async def test_customers_are_paged_by_name_without_gaps_or_repeats(api: Api, world: World) -> None:
     sales = await world.token(Role.SALES)
-    for name in ("Delta", "Alpha", "Charlie", "Bravo", "Alpha"):
+    for name in ("Delta", "Alpha", "青葉\u3000学園", "Bravo", "Alpha"):
         await world.customer(name=name)
     seen: list[str] = []
     after = None
@@ -51,7 +52,7 @@ async def test_customers_are_paged_by_name_without_gaps_or_repeats(api: Api, wor
         after = page["pageInfo"]["endCursor"]
         if not page["pageInfo"]["hasNextPage"]:
             break
-    assert (seen, pages) == (["Alpha", "Alpha", "Bravo", "Charlie", "Delta"], 3)
+    assert (seen, pages) == (["Alpha", "Alpha", "Bravo", "Delta", "青葉\u3000学園"], 3)
     assert page["totalCount"] == 5
 
 
@@ -64,9 +65,17 @@ async def test_customers_are_searched_by_part_of_the_name_taken_literally(api: A
             edge["node"]["name"]
             for edge in (await api.data(CUSTOMERS, sales, first=9, search=text))["customers"]["edges"]
         ]
-        for text in ("0% on", "online", "_", "nothing")
+        for text in ("0% on", "online", "_", "nothing", "a\0")
     ]
-    assert found == [["100% Online"], ["100% Online", "1000 Online"], ["Under_score"], []]
+    assert found == [["100% Online"], ["100% Online", "1000 Online"], ["Under_score"], [], []]
+
+
+@pytest.mark.parametrize("values", [("a\0", 1), ("a", 2**31), ("a", -1), ("\ud800", 1), (1, 1), ("a", True)])
+async def test_a_crafted_cursor_is_refused_and_reaches_no_database(
+    api: Api, world: World, values: tuple[str | int, ...]
+) -> None:
+    error = await api.error(CUSTOMERS, await world.token(Role.SALES), first=1, after=cursor(*values))
+    assert (error["code"], error["field"]) == ("CURSOR_INVALID", "after")
 
 
 @pytest.mark.parametrize(

@@ -306,12 +306,12 @@ async def test_keys_belong_to_their_customer(api: Api, world: World) -> None:
     assert (await placed(api, one.token))["id"] != (await placed(api, two.token))["id"]
 
 
-@pytest.mark.parametrize(("key", "length"), [("", 0), ("x" * 201, 201)])
+@pytest.mark.parametrize(("key", "length"), [("", 0), ("x" * 201, 201), ("a\0", 2)])
 async def test_a_key_of_unusable_length_is_refused(api: Api, world: World, key: str, length: int) -> None:
     owner = await world.customer(starter())
     payload = (await api.data(PLACE, owner.token, input=place_input(key)))["spotOrderPlace"]
     assert [error["message"] for error in payload["errors"]] == [
-        f"An idempotency key has 1 to 200 characters, not {length}."
+        f"An idempotency key has 1 to 200 printable characters; this one has {length} characters."
     ]
 
 
