@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo "make run    install, build, prepare a demo database, serve on PORT (default 8000)"
 	@echo "make test   install and run every test"
-	@echo "make check  linters, types, import direction, lock files"
+	@echo "make check  format, linters, types, import direction"
 	@echo "make bench  measurements, printed as tables"
 	@echo "make lock   renew the lock files from pyproject.toml (needs uv)"
 
