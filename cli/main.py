@@ -6,7 +6,7 @@ import logging
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -153,7 +153,9 @@ def _print_demo(prepared: Demo, address: str) -> None:
 def _serve(application: Starlette, host: str, port: int) -> None:
     _check_port(host, port)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    uvicorn.run(application, host=host, port=port, log_level="warning", server_header=False)
+    # uvicorn raises the signal that stopped it once more; it has done its work by then.
+    with suppress(KeyboardInterrupt):
+        uvicorn.run(application, host=host, port=port, log_level="warning", server_header=False)
 
 
 def _check_port(host: str, port: int) -> None:
