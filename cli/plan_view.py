@@ -33,6 +33,8 @@ REASON_WORDS = {
     ShortfallReason.IN_THE_PAST: "before the earliest start",
     ShortfallReason.BEFORE_EARLIEST_START: "before the earliest start",
     ShortfallReason.LESS_THAN_A_MONTH_LEFT: "less than a month is left",
+    ShortfallReason.ORDERS_LIMITED: "the limits on orders leave it short",
+    ShortfallReason.OVER_BUDGET: "over the budget",
 }
 ROWS_ABOVE_MAX = 10
 ROWS_BELOW_MAX = 3

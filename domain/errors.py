@@ -326,3 +326,43 @@ class SecondsOutOfRange(RuleError):
     seconds: float
     seconds_min: float
     seconds_max: float
+
+
+@dataclass(eq=False, kw_only=True)
+class OrdersMaxOutOfRange(RuleError):
+    """A limit on the number of orders of a plan is 1 to ordersMaxLimit."""
+
+    template = "At most {orders_max} orders is not a limit from 1 to {orders_max_limit}."
+    field: str = "ordersMax"
+    orders_max: int
+    orders_max_limit: int
+
+
+@dataclass(eq=False, kw_only=True)
+class AccountsPerOrderTooFew(RuleError):
+    """An order holds at least one licence unit, so its largest number of accounts cannot be less."""
+
+    template = "At most {accounts_per_order_max} accounts per order is less than one unit of {accounts_per_unit}."
+    field: str = "accountsPerOrderMax"
+    accounts_per_order_max: int
+    accounts_per_unit: int
+
+
+@dataclass(eq=False, kw_only=True)
+class OrderFeeOutOfRange(RuleError):
+    """What handling an order costs the buyer is 0 to orderFeeMax minor units."""
+
+    template = "{order_fee} minor units per order is not between 0 and {order_fee_max}."
+    field: str = "orderFee"
+    order_fee: int
+    order_fee_max: int
+
+
+@dataclass(eq=False, kw_only=True)
+class BudgetOutOfRange(RuleError):
+    """A budget is 0 to budgetMax minor units."""
+
+    template = "A budget of {budget} minor units is not between 0 and {budget_max}."
+    field: str = "budget"
+    budget: int
+    budget_max: int

@@ -6,11 +6,22 @@ from enum import StrEnum
 from itertools import pairwise
 
 from domain.contracts import MainContract
-from domain.errors import EarliestStartInThePast, HorizonTooLong, MonthsOutOfRange
+from domain.errors import (
+    AccountsPerOrderTooFew,
+    BudgetOutOfRange,
+    EarliestStartInThePast,
+    HorizonTooLong,
+    MonthsOutOfRange,
+    OrderFeeOutOfRange,
+    OrdersMaxOutOfRange,
+)
+from domain.money import MINOR_UNITS_MAX
 from domain.months import MONTHS_MAX, Period
 
 HORIZON_DAYS_MAX = 3_700
 """Ten years: about 220,000 offers, the most that one problem may have."""
+ORDERS_MAX = 1_000
+"""The largest limit on the number of orders that can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +40,15 @@ class PlanningProblem:
     (terms, additional licences, confirmed spots) is the contract's. No order starts before
     ``earliest_start``, which is never before ``today``, or runs for more than ``months_max`` months.
 
+    The options combine. At most ``orders_max`` orders, each of at most ``accounts_per_order_max`` accounts;
+    ``order_fee_minor`` is what handling one order costs the buyer, added to prices when plans are compared.
+    ``budget_minor`` asks for the most useful plan whose prices and fees stay within it: the smallest
+    shortfall in account-days, then the lowest cost. With ``additional_licences`` units until a term's end may
+    be bought as well.
+
     Raises:
-        HorizonTooLong, MonthsOutOfRange, EarliestStartInThePast: with the numbers.
+        HorizonTooLong, MonthsOutOfRange, EarliestStartInThePast, OrdersMaxOutOfRange, AccountsPerOrderTooFew,
+        OrderFeeOutOfRange, BudgetOutOfRange: with the numbers.
         ValueError: there is no demand, steps overlap or are out of order, demand is negative.
     """
 
@@ -39,6 +57,11 @@ class PlanningProblem:
     today: date
     earliest_start: date
     months_max: int | None = None
+    orders_max: int | None = None
+    accounts_per_order_max: int | None = None
+    order_fee_minor: int = 0
+    budget_minor: int | None = None
+    additional_licences: bool = False
 
     def __post_init__(self) -> None:
         if not self.demand:
@@ -55,6 +78,24 @@ class PlanningProblem:
         days = (self.contract.ends_before - max(self.earliest_start, self.contract.starts_on)).days
         if days > HORIZON_DAYS_MAX:
             raise HorizonTooLong(days=days, days_max=HORIZON_DAYS_MAX)
+        self._check_options()
+
+    def _check_options(self) -> None:
+        if self.orders_max is not None and not 1 <= self.orders_max <= ORDERS_MAX:
+            raise OrdersMaxOutOfRange(orders_max=self.orders_max, orders_max_limit=ORDERS_MAX)
+        unit = self.contract.accounts_per_unit
+        if self.accounts_per_order_max is not None and self.accounts_per_order_max < unit:
+            raise AccountsPerOrderTooFew(accounts_per_order_max=self.accounts_per_order_max, accounts_per_unit=unit)
+        if not 0 <= self.order_fee_minor <= MINOR_UNITS_MAX:
+            raise OrderFeeOutOfRange(order_fee=self.order_fee_minor, order_fee_max=MINOR_UNITS_MAX)
+        if self.budget_minor is not None and not 0 <= self.budget_minor <= MINOR_UNITS_MAX:
+            raise BudgetOutOfRange(budget=self.budget_minor, budget_max=MINOR_UNITS_MAX)
+
+    @property
+    def units_per_order_max(self) -> int | None:
+        """The most units of one order; None without a limit."""
+        most = self.accounts_per_order_max
+        return None if most is None else most // self.contract.accounts_per_unit
 
     @property
     def window(self) -> Period:
@@ -70,26 +111,62 @@ class PlanStatus(StrEnum):
     NO_PLAN_IN_TIME = "NO_PLAN_IN_TIME"
 
 
+class OrderKind(StrEnum):
+    """What is bought: a spot contract, or an additional licence until the end of its term."""
+
+    SPOT = "SPOT"
+    ADDITIONAL_LICENCE = "ADDITIONAL_LICENCE"
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedOrder:
-    """One spot contract to buy. ``net_minor`` is its price without tax."""
+    """One order to place. ``net_minor`` is its price without tax; ``months`` is None for a licence."""
 
     period: Period
-    months: int
+    months: int | None
     units: int
     accounts: int
     net_minor: int
+    kind: OrderKind = OrderKind.SPOT
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A run of days and the most accounts that are missing on one of them."""
+
+    period: Period
+    accounts_missing: int
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an order is in the plan: the days that one unit less of it would leave short.
+    """Why an order is in the plan.
 
-    ``accounts_missing`` is what capacity before the plan lacks on the worst of the order's days.
+    ``serves``: the runs of its days on which capacity before the plan is short. ``uncovered``: what one unit
+    less of it would leave short.
     """
 
-    needed: tuple[Period, ...]
-    accounts_missing: int
+    serves: tuple[Need, ...]
+    uncovered: tuple[Need, ...]
+
+    @property
+    def accounts_missing(self) -> int:
+        """What capacity before the plan lacks on the worst of the order's days."""
+        return max((need.accounts_missing for need in self.serves), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class PeakCost:
+    """What the last unit on a run of days costs.
+
+    With ``accounts_fewer`` accounts less needed on each day of ``period`` one unit less is missing there, and
+    the cheapest plan without limits on orders costs ``net_minor`` less. ``accounts`` is the demand there.
+    """
+
+    period: Period
+    accounts: int
+    accounts_fewer: int
+    net_minor: int
 
 
 class BaselineKind(StrEnum):
@@ -123,17 +200,19 @@ class CoverageStep:
 
 
 class ShortfallReason(StrEnum):
-    """Why no order can cover a day."""
+    """Why a day stays short."""
 
     OUTSIDE_CONTRACT = "OUTSIDE_CONTRACT"
     IN_THE_PAST = "IN_THE_PAST"
     BEFORE_EARLIEST_START = "BEFORE_EARLIEST_START"
     LESS_THAN_A_MONTH_LEFT = "LESS_THAN_A_MONTH_LEFT"
+    ORDERS_LIMITED = "ORDERS_LIMITED"
+    OVER_BUDGET = "OVER_BUDGET"
 
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """Days that nothing on offer covers, and the accounts missing on each of them."""
+    """Days that stay short, and the accounts missing on each of them."""
 
     period: Period
     accounts_missing: int
@@ -142,29 +221,56 @@ class Shortfall:
 
 @dataclass(frozen=True, slots=True)
 class FrontierPoint:
-    """The cheapest known cost with at most ``orders_max`` orders; ``proven`` if nothing is cheaper."""
+    """The cheapest known plan with at most ``orders_max`` orders.
+
+    ``cost_minor`` is its prices and order fees; no plan with so many orders costs less than
+    ``lower_bound_minor``.
+    """
 
     orders_max: int
-    net_minor: int
-    proven: bool
+    orders: tuple[PlannedOrder, ...]
+    cost_minor: int
+    lower_bound_minor: int
+
+    @property
+    def net_minor(self) -> int:
+        return sum(order.net_minor for order in self.orders)
+
+    @property
+    def proven(self) -> bool:
+        return self.cost_minor == self.lower_bound_minor
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The answer: a verified plan with what was proven about it, or why there is none.
 
-    ``lower_bound_minor`` is a proven bound: no plan is cheaper. Orders are sorted by start, then end; their
-    reasons stand in the same places.
+    ``cost_minor`` is the plan's prices and order fees, and ``lower_bound_minor`` a proven bound: no plan costs
+    less. ``orders_bound`` is a proven bound on the number of orders of the cheapest plans. With a budget,
+    the shortfall is what is minimised: ``shortfall_account_days``, and its proven bound; the bound of the cost
+    holds among the plans of that shortfall only if the status is OPTIMAL, and is 0 otherwise.
+
+    Orders are sorted by start, then end; their reasons stand in the same places. ``spots_only_cost_minor`` is
+    the cost of the best plan found without additional licences where these were allowed; None where spots
+    alone cover not everything. ``nearest_demand`` is, when INFEASIBLE, the demand with as few account-days
+    less as was found to be coverable.
     """
 
     status: PlanStatus
     orders: tuple[PlannedOrder, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    cost_minor: int = 0
     lower_bound_minor: int = 0
+    orders_bound: int = 0
     frontier: tuple[FrontierPoint, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     coverage: tuple[CoverageStep, ...] = ()
     shortfalls: tuple[Shortfall, ...] = ()
+    shortfall_account_days: int = 0
+    shortfall_bound_account_days: int = 0
+    nearest_demand: tuple[DemandStep, ...] = ()
+    peaks: tuple[PeakCost, ...] = ()
+    spots_only_cost_minor: int | None = None
     solve_milliseconds: float = 0.0
 
     @property
@@ -174,4 +280,9 @@ class Outcome:
     @property
     def gap(self) -> float:
         """How much cheaper an unknown plan could be, as a share of this one's cost: 0 when proven optimal."""
-        return (self.net_minor - self.lower_bound_minor) / self.net_minor if self.net_minor else 0.0
+        return (self.cost_minor - self.lower_bound_minor) / self.cost_minor if self.cost_minor else 0.0
+
+    @property
+    def fewest_proven(self) -> bool:
+        """Whether no other plan of this cost has fewer orders."""
+        return self.status is PlanStatus.OPTIMAL and self.orders_bound == len(self.orders)

@@ -1,5 +1,6 @@
 """The one door: a problem in, a verified outcome out."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
 
@@ -19,8 +20,11 @@ from planner.problem import (
 from planner.profile import coverage_steps, deficit_by_day, missing_units, shortfalls, with_orders
 from planner.verify import verify
 
+Report = Callable[[Outcome], None]
+"""Called with each better plan or bound while the search goes on."""
 
-def solve(problem: PlanningProblem) -> Outcome:
+
+def solve(problem: PlanningProblem, seconds: float = 2.0, report: Report | None = None) -> Outcome:
     """The cheapest spot contracts for a demand, proven, or the days that nothing can cover.
 
     Returns:
@@ -56,6 +60,7 @@ def _solve(problem: PlanningProblem) -> Outcome:
         status=PlanStatus.OPTIMAL,
         orders=orders,
         reasons=reasons(problem, orders, covered),
+        cost_minor=sum(order.net_minor for order in orders),
         lower_bound_minor=sum(order.net_minor for order in orders),
         frontier=_frontier(orders, simpler),
         baselines=simpler,
@@ -66,8 +71,8 @@ def _solve(problem: PlanningProblem) -> Outcome:
 def _frontier(orders: tuple[PlannedOrder, ...], simpler: tuple[Baseline, ...]) -> tuple[FrontierPoint, ...]:
     """The points that are known without a search: the cheapest single order, and the optimum's own."""
     net = sum(order.net_minor for order in orders)
-    points = [FrontierPoint(len(orders), net, proven=True)]
+    points = [FrontierPoint(len(orders), orders, net, net)]
     for baseline in simpler:
-        if baseline.kind is BaselineKind.PEAK_FOR_WHOLE_SPAN and baseline.net_minor and len(orders) > 1:
-            points.insert(0, FrontierPoint(1, baseline.net_minor, proven=True))
+        if baseline.kind is BaselineKind.PEAK_FOR_WHOLE_SPAN and baseline.orders and len(orders) > 1:
+            points.insert(0, FrontierPoint(1, baseline.orders, baseline.net_minor or 0, baseline.net_minor or 0))
     return tuple(points)

@@ -30,6 +30,8 @@ def verify(problem: PlanningProblem, orders: tuple[PlannedOrder, ...]) -> None:
 
 def _verify_order(problem: PlanningProblem, order: PlannedOrder) -> None:
     contract, starts_on = problem.contract, order.period.starts_on
+    if order.months is None:
+        raise PlanViolationError(f"V1: {order} has no months")
     refusals = spot_refusals(
         contract, accounts=order.accounts, starts_on=starts_on, months=order.months, today=problem.today
     )

@@ -7,7 +7,7 @@ import strawberry
 from domain.contracts import BillingCycle
 from domain.customers import CustomerKind
 from domain.orders import OrderStatus, PaymentMethod
-from planner.problem import BaselineKind, PlanStatus, ShortfallReason
+from planner.problem import BaselineKind, OrderKind, PlanStatus, ShortfallReason
 from resolvers.access import Role
 
 
@@ -77,6 +77,14 @@ _register(
     },
 )
 _register(
+    OrderKind,
+    "What is bought.",
+    {
+        "SPOT": "A spot contract: extra accounts for whole months.",
+        "ADDITIONAL_LICENCE": "Units added to the main contract until the end of the term.",
+    },
+)
+_register(
     BaselineKind,
     "A simpler way to buy, to compare a plan with.",
     {
@@ -87,11 +95,13 @@ _register(
 )
 _register(
     ShortfallReason,
-    "Why nothing on offer covers a day.",
+    "Why a day stays short.",
     {
         "OUTSIDE_CONTRACT": "The day is before the main contract starts or after it ends.",
         "IN_THE_PAST": "The day is over.",
         "BEFORE_EARLIEST_START": "The day is before the earliest start that was asked for.",
         "LESS_THAN_A_MONTH_LEFT": "No period of whole months that may start now fits before the contract's end.",
+        "ORDERS_LIMITED": "The limits on the number, length or size of orders leave it short.",
+        "OVER_BUDGET": "The budget does not reach that far.",
     },
 )

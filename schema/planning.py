@@ -9,7 +9,7 @@ from domain.money import MINOR_UNITS_MAX
 from domain.months import Period
 from planner.demand import DemandEntry
 from planner.problem import Baseline as DomainBaseline
-from planner.problem import BaselineKind, PlanStatus, Reason, ShortfallReason
+from planner.problem import BaselineKind, OrderKind, PlanStatus, Reason, ShortfallReason
 from planner.problem import PlannedOrder as DomainPlannedOrder
 from resolvers.recommend import Demand, RecommendCommand
 from resolvers.recommend import Recommendation as DomainRecommendation
@@ -67,7 +67,10 @@ class PlannedOrder:
     starts_on: date = strawberry.field(description="The first day.")
     ends_before: date = strawberry.field(description="The day after the last day.")
     last_day: date = strawberry.field(description="The last day.")
-    months: int = strawberry.field(description="Whole months.")
+    kind: OrderKind = strawberry.field(description="A spot contract, or an additional licence.")
+    months: int | None = strawberry.field(
+        description="Whole months. Null for an additional licence, which runs to its term's end."
+    )
     price: Price = strawberry.field(description="What it costs, ordered by itself.")
     reason: str = strawberry.field(description="Why it is in the plan, in English.")
     needed_on: list[DayRange] = strawberry.field(
@@ -210,20 +213,22 @@ def _planned_order(order: DomainPlannedOrder, reason: Reason, cost: Price) -> Pl
         starts_on=order.period.starts_on,
         ends_before=order.period.ends_before,
         last_day=order.period.last_day,
+        kind=order.kind,
         months=order.months,
         price=cost,
         reason=_sentence(reason),
-        needed_on=[DayRange(from_=period.starts_on, until=period.ends_before) for period in reason.needed],
+        needed_on=[DayRange(from_=need.period.starts_on, until=need.period.ends_before) for need in reason.uncovered],
     )
 
 
 def _sentence(reason: Reason) -> str:
     """A reason in words, such as "Up to 230 accounts are missing; one unit less leaves 2026-05-01 short."."""
     missing = f"Up to {reason.accounts_missing} accounts are missing in its period"
-    if not reason.needed:
+    needed = [need.period for need in reason.uncovered]
+    if not needed:
         return f"{missing}."
-    shown = _days(reason.needed[:3])
-    more = f" and {len(reason.needed) - 3} more runs of days" if len(reason.needed) > 3 else ""
+    shown = _days(needed[:3])
+    more = f" and {len(needed) - 3} more runs of days" if len(needed) > 3 else ""
     return f"{missing}; one unit less would leave {shown}{more} short."
 
 

@@ -75,7 +75,7 @@ def test_a_way_that_does_not_fit_into_the_contract_has_no_orders() -> None:
             25_000,
         ),
     }
-    assert outcome.frontier == (FrontierPoint(len(outcome.orders), 15_000, proven=True),)
+    assert outcome.frontier == (FrontierPoint(len(outcome.orders), outcome.orders, 15_000, 15_000),)
 
 
 def test_a_single_order_starts_as_late_as_it_can_at_its_price() -> None:
@@ -83,7 +83,7 @@ def test_a_single_order_starts_as_late_as_it_can_at_its_price() -> None:
     single: tuple[PlannedOrder, ...] = (planned("2026-06-10", 1, units=2),)
     assert outcome.orders == single
     assert [baseline.orders for baseline in outcome.baselines] == [single] * 3
-    assert outcome.frontier == (FrontierPoint(1, 10_000, proven=True),)
+    assert outcome.frontier == (FrontierPoint(1, outcome.orders, 10_000, 10_000),)
 
 
 def test_nothing_missing_is_compared_with_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from domain.months import Period
 from planner.orders import reasons
-from planner.problem import CoverageStep, PlannedOrder, PlanningProblem, Reason
+from planner.problem import CoverageStep, Need, PlannedOrder, PlanningProblem, Reason
 from planner.profile import coverage_steps, with_orders
 from planner.solve import solve
 from tests.domain.builders import contract, days_of, period, recount, spot
@@ -17,6 +17,10 @@ from tests.planner.oracle import bought_on, demand_on
 
 def covered(begin: str, end: str, demand: int, before: int, after: int) -> CoverageStep:
     return CoverageStep(period(begin, end), demand, before, after)
+
+
+def need(begin: str, end: str, accounts_missing: int) -> Need:
+    return Need(period(begin, end), accounts_missing)
 
 
 def test_coverage_of_a_small_plan() -> None:
@@ -34,8 +38,8 @@ def test_coverage_of_a_small_plan() -> None:
         covered("2026-06-20", "2026-06-25", 200, 100, 200),
     )
     assert reasons(asked, plan, with_orders(asked, coverage_steps(asked), plan)) == (
-        Reason((period("2026-05-01", "2026-05-20"),), 200),
-        Reason((period("2026-06-20", "2026-06-25"),), 100),
+        Reason((need("2026-05-01", "2026-06-01", 200),), (need("2026-05-01", "2026-05-20", 100),)),
+        Reason((need("2026-06-20", "2026-06-25", 100),), (need("2026-06-20", "2026-06-25", 100),)),
     )
 
 
@@ -45,7 +49,7 @@ def test_an_order_can_be_needed_on_several_runs_of_days() -> None:
     )
     plan = (planned("2026-05-01", 2),)
     assert solve(asked).reasons == (
-        Reason((period("2026-05-01", "2026-05-11"), period("2026-05-20", "2026-06-10")), 90),
+        Reason(runs := (need("2026-05-01", "2026-05-11", 90), need("2026-05-20", "2026-06-10", 50)), runs),
     )
     assert reasons(asked, plan, with_orders(asked, coverage_steps(asked), plan)) == solve(asked).reasons
 
@@ -54,9 +58,9 @@ def test_an_order_that_is_not_needed_has_no_days() -> None:
     asked = problem(("2026-05-01", "2026-06-01", 200))
     plan = (planned("2026-05-01", 1), planned("2026-05-01", 1), planned("2026-09-01", 1))
     assert reasons(asked, plan, with_orders(asked, coverage_steps(asked), plan)) == (
-        Reason((), 100),
-        Reason((), 100),
-        Reason((), 0),
+        Reason((need("2026-05-01", "2026-06-01", 100),), ()),
+        Reason((need("2026-05-01", "2026-06-01", 100),), ()),
+        Reason((), ()),
     )
 
 
@@ -86,26 +90,26 @@ def test_steps_are_the_recount_of_every_day_and_maximal(first_seed: int) -> None
             )
 
 
-def runs_of(days: list[date]) -> tuple[Period, ...]:
-    """Days as maximal runs."""
-    runs: list[Period] = []
-    for on in days:
+def runs_of(missing: dict[date, int]) -> tuple[Need, ...]:
+    """The days with something missing as maximal runs."""
+    runs: list[Need] = []
+    for on, accounts in sorted(missing.items()):
+        if accounts <= 0:
+            continue
         next_day = date.fromordinal(on.toordinal() + 1)
-        if runs and runs[-1].ends_before == on:
-            runs[-1] = Period(runs[-1].starts_on, next_day)
+        if runs and runs[-1].period.ends_before == on:
+            last = runs.pop()
+            runs.append(Need(Period(last.period.starts_on, next_day), max(last.accounts_missing, accounts)))
         else:
-            runs.append(Period(on, next_day))
+            runs.append(Need(Period(on, next_day), accounts))
     return tuple(runs)
 
 
 def recounted_reason(asked: PlanningProblem, order: PlannedOrder, orders: tuple[PlannedOrder, ...]) -> Reason:
-    needed, missing = [], 0
-    for on in days_of(order.period):
-        before, demand = recount(asked.contract, on), demand_on(asked, on)
-        missing = max(missing, demand - before)
-        if before + bought_on(orders, on) - asked.contract.accounts_per_unit < demand:
-            needed.append(on)
-    return Reason(runs_of(needed), missing)
+    days = [on for on in days_of(order.period) if asked.window.contains(on)]
+    missing = {on: demand_on(asked, on) - recount(asked.contract, on) for on in days}
+    less = {on: missing[on] - bought_on(orders, on) + asked.contract.accounts_per_unit for on in days}
+    return Reason(runs_of(missing), runs_of(less))
 
 
 @pytest.mark.parametrize("first_seed", range(0, 150, 50))
@@ -117,6 +121,6 @@ def test_an_order_is_needed_on_the_days_that_a_unit_less_would_leave_short(first
         expected = tuple(recounted_reason(asked, order, outcome.orders) for order in outcome.orders)
         assert outcome.reasons == expected, seed
         # A cheapest plan has no order that nothing needs.
-        assert all(reason.needed and reason.accounts_missing > 0 for reason in outcome.reasons), seed
+        assert all(reason.uncovered and reason.accounts_missing > 0 for reason in outcome.reasons), seed
         orders += len(outcome.orders)
     assert orders >= 100

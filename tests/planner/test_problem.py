@@ -61,7 +61,7 @@ def test_there_is_a_demand_and_it_is_not_negative() -> None:
 
 def test_an_outcome_adds_up_its_orders_and_its_gap() -> None:
     orders = (planned("2026-04-01", 2), planned("2026-05-01", 1, units=2))
-    outcome = Outcome(PlanStatus.FEASIBLE, orders, lower_bound_minor=15_000)
+    outcome = Outcome(PlanStatus.FEASIBLE, orders, cost_minor=20_000, lower_bound_minor=15_000)
     assert outcome.net_minor == 20_000
     assert outcome.gap == 0.25
     assert (Outcome(PlanStatus.OPTIMAL).net_minor, Outcome(PlanStatus.OPTIMAL).gap) == (0, 0.0)
