@@ -41,7 +41,7 @@ def measure(problems: list[NamedProblem]) -> list[FlowTimes]:
         for named, taken in zip(problems, times, strict=True):
             whole, cost = _whole_call(named)
             bare_all = _bare(textbook_flow(taken.covering), cost)
-            bare_reduced = _bare(flow_model(taken.reduced, taken.covering.deficit)[0], None)
+            bare_reduced = _bare(flow_model(taken.reduced, taken.covering.deficit, taken.reduced.price)[0], None)
             if number:  # The first round warms caches.
                 taken.whole.append(whole)
                 taken.bare_all.append(bare_all)

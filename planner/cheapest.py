@@ -51,37 +51,49 @@ def cheapest_units(offers: Offers, deficit: Days) -> Days:
     Raises:
         SolverFailedError: a day with a deficit has no offer, or numbers are beyond 64 bits.
     """
-    flow, arcs = flow_model(offers, deficit)
+    return cheapest_at(offers, deficit, _arc_costs(offers, deficit))
+
+
+def cheapest_at(offers: Offers, deficit: Days, unit_costs: Days, units_max: Days | None = None) -> Days:
+    """The same at other costs than the offers' prices, shape (len(offers),), and with the most units of each.
+
+    Nothing breaks ties.
+    """
+    flow, arcs = flow_model(offers, deficit, unit_costs, units_max)
     status = flow.solve()
     if status != flow.OPTIMAL:
         raise SolverFailedError(f"min-cost flow ended with status {status}")
     return np.asarray(flow.flows(arcs), dtype=np.int64)
 
 
-def flow_model(offers: Offers, deficit: Days) -> tuple[min_cost_flow.SimpleMinCostFlow, npt.NDArray[np.int32]]:
-    """The flow network of (C1)-(C3), ready to solve, and the arcs that stand for the offers, in order."""
+def flow_model(
+    offers: Offers, deficit: Days, unit_costs: Days, units_max: Days | None = None
+) -> tuple[min_cost_flow.SimpleMinCostFlow, npt.NDArray[np.int32]]:
+    """The flow network, ready to solve, and the arcs that stand for the offers, in order."""
     nodes = nodes_of(offers, deficit)
     count = len(nodes)
     levels = np.append(deficit, 0)[np.minimum(nodes, len(deficit))]
     supply = np.diff(levels, prepend=0)
     tail = np.concatenate([np.searchsorted(nodes, offers.start), np.arange(1, count)])
     head = np.concatenate([np.searchsorted(nodes, offers.end), np.arange(count - 1)])
-    cost = np.concatenate([_arc_costs(offers, levels), np.zeros(count - 1, dtype=np.int64)])
+    cost = np.concatenate([unit_costs, np.zeros(count - 1, dtype=np.int64)])
     # A cheapest flow sends each unit along one path, so no arc carries more than all supply together.
     capacity = np.full(len(tail), supply[supply > 0].sum(), dtype=np.int64)
+    if units_max is not None:
+        capacity[: len(offers)] = np.minimum(units_max, capacity[: len(offers)])
     flow = min_cost_flow.SimpleMinCostFlow()
     arcs = flow.add_arcs_with_capacity_and_unit_cost(tail.astype(np.int32), head.astype(np.int32), capacity, cost)
     flow.set_nodes_supplies(np.arange(count, dtype=np.int32), supply)
     return flow, arcs[: len(offers)]
 
 
-def _arc_costs(offers: Offers, levels: Days) -> Days:
+def _arc_costs(offers: Offers, deficit: Days) -> Days:
     """Prices in their smallest whole steps (small costs solve faster), then (C3)."""
     step = max(1, gcd(*map(int, np.unique(offers.price))))
     steps = offers.price // step
+    levels = np.append(deficit, 0)[np.minimum(nodes_of(offers, deficit), len(deficit))]
     # In a plan without waste each unit is the last one needed on some stretch between two nodes.
-    contracts_max = int(levels.sum())
-    weight = contracts_max + 1
+    weight = int(levels.sum()) + 1
     if (int(steps.max(initial=0)) * weight + 1) * (len(levels) + 1) > _COST_MAX:
         return steps  # The tie-break does not fit into 64 bits: price alone decides.
     return np.asarray(steps * weight + 1, dtype=np.int64)

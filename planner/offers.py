@@ -4,6 +4,7 @@ Days are offsets from ``first_day``. ``domain.months`` is the rule; the month ar
 over whole arrays (a test compares them day by day), because a long contract has 50,000 offers.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -11,17 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.contracts import MainContract
-from planner.problem import PlanningProblem
+from domain.pricing import additional_licence_net_minor
+from planner.problem import OrderKind, PlanningProblem
 
 Days = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Offers:
-    """All spot contracts that may be ordered; arrays of equal length, sorted by start, then months.
+    """What may be ordered; arrays of equal length, sorted by start, then end.
 
     ``start`` and ``end`` are day offsets from ``first_day`` (end exclusive), ``price`` is net, in minor units
-    per licence unit.
+    per licence unit. ``months`` is 0 for an additional licence, which runs to its term's end.
     """
 
     first_day: date
@@ -33,8 +35,12 @@ class Offers:
     def __len__(self) -> int:
         return len(self.start)
 
-    def select(self, mask: npt.NDArray[np.bool_]) -> "Offers":
-        return Offers(self.first_day, self.start[mask], self.end[mask], self.months[mask], self.price[mask])
+    def select(self, chosen: npt.NDArray[np.bool_] | Days) -> "Offers":
+        """The offers of a mask or of indices, in that order."""
+        return Offers(self.first_day, self.start[chosen], self.end[chosen], self.months[chosen], self.price[chosen])
+
+    def kind(self, index: int) -> OrderKind:
+        return OrderKind.SPOT if self.months[index] else OrderKind.ADDITIONAL_LICENCE
 
 
 def period_ends(first_day: date, days: int, months: int) -> Days:
@@ -89,6 +95,43 @@ def spot_offers(problem: PlanningProblem) -> Offers:
     return Offers(first_day, start, ends[fits], months_index + 1, prices[fits])
 
 
+def licence_offers(problem: PlanningProblem) -> Offers:
+    """An additional licence from every day from the earliest start on, until the end of the term of that day."""
+    contract = problem.contract
+    first_day = max(problem.earliest_start, contract.starts_on)
+    rows = [
+        ((day - first_day).days, (term.period.ends_before - first_day).days, price)
+        for term in contract.terms
+        for day in _days_between(max(first_day, term.period.starts_on), term.period.ends_before)
+        for price in [additional_licence_net_minor(term, starts_on=day, units=1)]
+    ]
+    start, end, price = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    return Offers(first_day, start, end, np.zeros(len(rows), dtype=np.int64), price)
+
+
+def _days_between(begin: date, end: date) -> Iterator[date]:
+    return (begin + timedelta(days=offset) for offset in range((end - begin).days))
+
+
+def all_offers(problem: PlanningProblem) -> Offers:
+    """Everything that the problem allows to be bought."""
+    spots = spot_offers(problem)
+    if not problem.additional_licences:
+        return spots
+    licences = licence_offers(problem)
+    together = [
+        np.concatenate(pair)
+        for pair in (
+            (spots.start, licences.start),
+            (spots.end, licences.end),
+            (spots.months, licences.months),
+            (spots.price, licences.price),
+        )
+    ]
+    order = np.lexsort((together[3], together[1], together[0]))
+    return Offers(spots.first_day, *(column[order] for column in together))
+
+
 def day_of(offers: Offers, offset: int) -> date:
     """The calendar day of a day offset."""
     return offers.first_day + timedelta(days=int(offset))
@@ -97,20 +140,22 @@ def day_of(offers: Offers, offset: int) -> date:
 def in_normal_form(offers: Offers, deficit: Days) -> Offers:
     """The offers that a plan in normal form can use for a deficit in units per day; shape (days,).
 
-    (N1) A plan stays feasible, and becomes no dearer, when an order whose first day is not needed moves one
-         day right, unless the moved order costs more or no longer fits.
+    (N1) A plan stays feasible, becomes no dearer and has no more orders, when an order whose first day is not
+         needed moves one day right, unless the moved order costs more or no longer fits. (An additional
+         licence gets a day shorter; it never gets dearer.)
     (N2) Where no order can move, each start is a day on which the deficit rises, or the end of another order,
          or the last start at which this length fits, or the last before its price goes up. So starts outside
-         the closure of these are not needed by some cheapest plan.
-    (N3) An order that ends before the first missing unit, or would cover all missing ones with a month less,
-         is never needed.
+         the closure of these are not needed by some cheapest plan, whatever the number of its orders, nor by
+         the one of them with the latest starts.
+    (N3) An order that ends before the first missing unit is never needed, and of those from one day that
+         reach past the last missing unit only the cheapest is.
     """
     needed = np.flatnonzero(deficit)
     if not len(needed):
         return offers.select(np.zeros(len(offers), dtype=bool))
-    follows = np.append(False, np.diff(offers.start) == 0)
-    month_less_reaches = follows & (np.roll(offers.end, 1) > needed[-1])
-    offers = offers.select((offers.end > needed[0]) & (offers.start <= needed[-1]) & ~month_less_reaches)
+    offers = offers.select(
+        (offers.end > needed[0]) & (offers.start <= needed[-1]) & ~_dearer_to_the_end(offers, needed[-1])
+    )
     candidate = np.zeros(len(deficit) + 1, dtype=bool)
     candidate[:-1] = np.diff(deficit, prepend=0) > 0
     stays = _cannot_move_right(offers)
@@ -123,10 +168,20 @@ def in_normal_form(offers: Offers, deficit: Days) -> Offers:
         candidate = reached
 
 
+def _dearer_to_the_end(offers: Offers, last_needed: int) -> npt.NDArray[np.bool_]:
+    """The offers that reach past the last missing unit, and are not the cheapest of their start to do so."""
+    reaching = np.flatnonzero(offers.end > last_needed)
+    by_price = reaching[np.lexsort((reaching, offers.price[reaching], offers.start[reaching]))]
+    dearer = np.zeros(len(offers), dtype=bool)
+    dearer[by_price[1:][np.diff(offers.start[by_price]) == 0]] = True
+    return dearer
+
+
 def _cannot_move_right(offers: Offers) -> npt.NDArray[np.bool_]:
-    """The offers of which the next day's offer of equal length does not exist or costs more."""
-    by_length = np.lexsort((offers.start, offers.months))
-    next_is_same = np.diff(offers.months[by_length]) == 0
+    """The offers of which the next day's offer of equal length, or end for a licence, does not exist or costs more."""
+    term = np.where(offers.months == 0, offers.end, 0)
+    by_length = np.lexsort((offers.start, term, offers.months))
+    next_is_same = (np.diff(offers.months[by_length]) == 0) & (np.diff(term[by_length]) == 0)
     dearer = np.diff(offers.price[by_length]) > 0
     stays = np.zeros(len(offers), dtype=bool)
     stays[by_length] = np.append(~next_is_same | dearer, True)

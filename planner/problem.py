@@ -1,6 +1,6 @@
 """What the planner is asked and what it answers: plain frozen values, safe to send between processes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from itertools import pairwise
@@ -96,6 +96,14 @@ class PlanningProblem:
         """The most units of one order; None without a limit."""
         most = self.accounts_per_order_max
         return None if most is None else most // self.contract.accounts_per_unit
+
+    def without_limits(self) -> "PlanningProblem":
+        """The same demand and offers, however many orders, whatever they hold and cost."""
+        return replace(self, orders_max=None, accounts_per_order_max=None, order_fee_minor=0, budget_minor=None)
+
+    def without_budget(self) -> "PlanningProblem":
+        """The same, for plans of any number of orders and any cost: those of a frontier."""
+        return replace(self, orders_max=None, budget_minor=None)
 
     @property
     def window(self) -> Period:

@@ -74,13 +74,45 @@ def missing_units(problem: PlanningProblem, step: CoverageStep) -> int:
 
 def deficit_by_day(problem: PlanningProblem, steps: tuple[CoverageStep, ...], first_day: date, days: int) -> Days:
     """Units missing per day, for ``days`` days from ``first_day`` on; shape (days,)."""
-    missing = [missing_units(problem, step) for step in steps]
+    return _by_day([missing_units(problem, step) for step in steps], steps, first_day, days)
+
+
+def missing_by_day(steps: tuple[CoverageStep, ...], first_day: date, days: int) -> Days:
+    """Accounts missing per day before the plan; otherwise as :func:`deficit_by_day`."""
+    return _by_day([max(0, step.demand - step.capacity_before) for step in steps], steps, first_day, days)
+
+
+def _by_day(values: list[int], steps: tuple[CoverageStep, ...], first_day: date, days: int) -> Days:
     edges = [(step.period.starts_on - first_day).days for step in steps]
     edges.append((steps[-1].period.ends_before - first_day).days)
     inside = np.clip(np.array(edges, dtype=np.int64), 0, days)
-    deficit = np.zeros(days, dtype=np.int64)
-    deficit[inside[0] : inside[-1]] = np.repeat(np.array(missing, dtype=np.int64), np.diff(inside))
-    return deficit
+    by_day = np.zeros(days, dtype=np.int64)
+    by_day[inside[0] : inside[-1]] = np.repeat(np.array(values, dtype=np.int64), np.diff(inside))
+    return by_day
+
+
+def shortfall_account_days(steps: tuple[CoverageStep, ...]) -> int:
+    """Accounts missing with the plan, summed over the days; ``steps`` are with the plan."""
+    return sum(step.period.days * max(0, step.demand - step.capacity_after) for step in steps)
+
+
+def still_short(
+    steps: tuple[CoverageStep, ...], uncovered: tuple[Shortfall, ...], otherwise: ShortfallReason
+) -> tuple[Shortfall, ...]:
+    """What a plan leaves short, as maximal runs: days that nothing covers have their own reason."""
+    result: list[Shortfall] = []
+    for step in steps:
+        missing = step.demand - step.capacity_after
+        if missing <= 0:
+            continue
+        begin = step.period.starts_on
+        while begin < step.period.ends_before:
+            inside = next((item for item in uncovered if item.period.contains(begin)), None)
+            edges = [item.period.starts_on for item in uncovered if item.period.starts_on > begin]
+            end = min([step.period.ends_before, *([inside.period.ends_before] if inside else edges)])
+            _append(result, Shortfall(Period(begin, end), missing, inside.reason if inside else otherwise))
+            begin = end
+    return tuple(result)
 
 
 def shortfalls(problem: PlanningProblem, steps: tuple[CoverageStep, ...], offers: Offers) -> tuple[Shortfall, ...]:

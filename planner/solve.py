@@ -4,75 +4,100 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
 
-from planner.baselines import baselines
-from planner.cheapest import cheapest_units
-from planner.offers import in_normal_form, spot_offers
-from planner.orders import planned_orders, reasons
-from planner.problem import (
-    Baseline,
-    BaselineKind,
-    FrontierPoint,
-    Outcome,
-    PlannedOrder,
-    PlanningProblem,
-    PlanStatus,
-)
-from planner.profile import coverage_steps, deficit_by_day, missing_units, shortfalls, with_orders
-from planner.verify import verify
+from planner.case import Case
+from planner.problem import Outcome, PlanningProblem, ShortfallReason
+from planner.search import Search
 
 Report = Callable[[Outcome], None]
 """Called with each better plan or bound while the search goes on."""
 
+SECONDS = 2.0
+"""How long a search may take unless it is told otherwise."""
+REPORT_SECONDS = 0.1
+"""Between two reports, so that telling takes little of the time."""
+SPOTS_SHARE = 0.3
+"""Of the time, for the same search without additional licences, to say what these save."""
+COVERING_SHARE = 0.5
+"""Of the time, for finding out whether everything can be covered within a budget."""
 
-def solve(problem: PlanningProblem, seconds: float = 2.0, report: Report | None = None) -> Outcome:
-    """The cheapest spot contracts for a demand, proven, or the days that nothing can cover.
+
+def solve(problem: PlanningProblem, seconds: float = SECONDS, report: Report | None = None) -> Outcome:
+    """The best orders for a demand and what is proven of them, within about ``seconds``.
 
     Returns:
-        OPTIMAL with the plan, its bound, baselines and coverage; or INFEASIBLE with the shortfalls.
+        OPTIMAL or FEASIBLE with the plan, its bound, the frontier, baselines and coverage; or INFEASIBLE with what
+        stays short, why, and the nearest demand that could be covered.
 
     Raises:
         PlanViolationError, SolverFailedError: a bug; no plan leaves unverified.
     """
     started = perf_counter()
-    outcome = _solve(problem)
-    return replace(outcome, solve_milliseconds=(perf_counter() - started) * 1000)
+
+    def timed(outcome: Outcome) -> Outcome:
+        return replace(outcome, solve_milliseconds=(perf_counter() - started) * 1000)
+
+    def tell(outcome: Outcome) -> None:
+        if report is not None:
+            report(timed(outcome))
+
+    return timed(_solve(Case(problem), started + seconds, tell))
 
 
-def _solve(problem: PlanningProblem) -> Outcome:
-    steps = coverage_steps(problem)
-    if not any(missing_units(problem, step) for step in steps):
-        return Outcome(PlanStatus.OPTIMAL, coverage=steps)
-    offers = spot_offers(problem)
-    uncovered = shortfalls(problem, steps, offers)
-    if uncovered:
-        return Outcome(PlanStatus.INFEASIBLE, coverage=steps, shortfalls=uncovered)
-    days = (problem.contract.ends_before - offers.first_day).days
-    deficit = deficit_by_day(problem, steps, offers.first_day, days)
-    useful = in_normal_form(offers, deficit)
-    orders = planned_orders(problem, useful, cheapest_units(useful, deficit))
-    verify(problem, orders)
-    simpler = baselines(problem, offers, deficit)
-    for baseline in simpler:
-        if baseline.orders is not None:
-            verify(problem, baseline.orders)
-    covered = with_orders(problem, steps, orders)
-    return Outcome(
-        status=PlanStatus.OPTIMAL,
-        orders=orders,
-        reasons=reasons(problem, orders, covered),
-        cost_minor=sum(order.net_minor for order in orders),
-        lower_bound_minor=sum(order.net_minor for order in orders),
-        frontier=_frontier(orders, simpler),
-        baselines=simpler,
-        coverage=covered,
-    )
+def _solve(case: Case, deadline: float, tell: Report) -> Outcome:
+    problem = case.problem
+    if case.needs_nothing:
+        return case.nothing_missing()
+    if case.uncovered and problem.budget_minor is None:
+        return case.uncoverable()
+    limits_are_met = False
+    if not case.uncovered:
+        share = 1.0 if problem.budget_minor is None else COVERING_SHARE
+        search = Search(case.question(case.offers), problem.orders_max, _part(deadline, share))
+        limits_are_met = search.is_possible
+        if limits_are_met:
+            outcome = _cover(case, search, tell)
+            if outcome is not None:
+                return outcome
+    # Imported here, because the constraint solver takes 0.4 s to load and few questions need it.
+    from planner.shortage import most_useful  # noqa: PLC0415
+
+    otherwise = ShortfallReason.OVER_BUDGET if limits_are_met or case.uncovered else ShortfallReason.ORDERS_LIMITED
+    return case.partly_covered(most_useful(case.shortage, deadline), otherwise)
 
 
-def _frontier(orders: tuple[PlannedOrder, ...], simpler: tuple[Baseline, ...]) -> tuple[FrontierPoint, ...]:
-    """The points that are known without a search: the cheapest single order, and the optimum's own."""
-    net = sum(order.net_minor for order in orders)
-    points = [FrontierPoint(len(orders), orders, net, net)]
-    for baseline in simpler:
-        if baseline.kind is BaselineKind.PEAK_FOR_WHOLE_SPAN and baseline.orders and len(orders) > 1:
-            points.insert(0, FrontierPoint(1, baseline.orders, baseline.net_minor or 0, baseline.net_minor or 0))
-    return tuple(points)
+def _part(deadline: float, share: float) -> float:
+    """The deadline of a part of the work."""
+    now = perf_counter()
+    return now + (deadline - now) * share
+
+
+def _cover(case: Case, search: Search, tell: Report) -> Outcome | None:
+    """Search for plans that cover everything; None where that is not known to be possible within the budget."""
+    budget = case.problem.budget_minor
+    fits = budget is None or search.best.cost_minor <= budget
+    if fits:
+        tell(case.covered(search, None))
+    spots_only = _spots_only(case, search.deadline)
+    told_at, told = perf_counter(), search.progress
+    for _ in search.run():
+        if budget is not None and search.bound_minor > budget:
+            return None
+        fits = budget is None or search.best.cost_minor <= budget
+        if fits and search.progress != told and perf_counter() - told_at >= REPORT_SECONDS:
+            tell(case.covered(search, spots_only))
+            told_at, told = perf_counter(), search.progress
+    return case.covered(search, spots_only) if fits else None
+
+
+def _spots_only(case: Case, deadline: float) -> int | None:
+    """The cost of the best plan found without additional licences, where these are allowed and not needed."""
+    problem = case.problem
+    if not problem.additional_licences or not case.spots_cover_all:
+        return None
+    search = Search(case.question(case.spots), problem.orders_max, _part(deadline, SPOTS_SHARE))
+    if not search.is_possible:
+        return None
+    if search.best.cost_minor > search.bound_minor:
+        for _ in search.run():
+            pass
+    return search.best.cost_minor

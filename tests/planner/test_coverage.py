@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from domain.months import Period
-from planner.orders import reasons
+from planner.explain import reasons
 from planner.problem import CoverageStep, Need, PlannedOrder, PlanningProblem, Reason
 from planner.profile import coverage_steps, with_orders
 from planner.solve import solve

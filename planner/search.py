@@ -1,0 +1,267 @@
+"""The search for plans of few orders: the cheapest plan with at most k orders, for every k, and what is proven of it.
+
+    C(k) = min  sum_j price[j] x[j] + fee sum_j y[j]
+           s.t. (C1) sum_{j covers t} x[j] >= u[t]  for every day t
+                (C2) 0 <= x[j] <= cap y[j], x and y integer        y[j]: how many orders of offer j
+                (C3) sum_j y[j] <= k
+    and among the cheapest the one of the fewest orders, then of the latest starts: max sum_j start[j] y[j]
+
+Ways to the answer, from the quick to the slow; each adds plans or bounds to the board, and the search stops as soon
+as all of C is proven or the time is over:
+
+    flow       without (C3) and fee this is the min-cost flow of :mod:`planner.cheapest`: a bound for every k
+    exact      send-and-split on growing relaxations (:mod:`planner.exact`): all k at once
+    heuristic  slope scaling, orders taken away, annealing (:mod:`planner.heuristics`): plans
+    branch     CP-SAT (:mod:`planner.branch`) for the one k that matters most
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import gcd
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from planner.board import Board, Question, Selection
+from planner.cheapest import cheapest_at, cheapest_units
+from planner.exact import ExactSearch
+from planner.heuristics import Heuristics
+from planner.line import Line
+from planner.native.fit import INFEASIBLE
+from planner.native.potentials import distances
+from planner.offers import Days
+
+if TYPE_CHECKING:
+    from planner.branch import Face
+
+QUICK_SECONDS = 0.2
+"""An exact round guessed to take no longer comes before any heuristic."""
+PATIENCE = 12
+"""Rounds of annealing in a row without a better plan before a number of orders is left; a third for the minor ones."""
+BRANCH_SECONDS_MIN = 0.2
+
+
+@dataclass(slots=True)
+class Search:
+    """One question's search. ``orders_max`` None: no limit, the fewest orders at the least cost are looked for.
+
+    ``deadline`` is on the clock of :func:`time.perf_counter`.
+    """
+
+    question: Question
+    orders_max: int | None
+    deadline: float
+    board: Board = field(init=False)
+    flow_units: Days = field(init=False)
+    methods: set[str] = field(init=False, default_factory=set)
+    _latest_are_known: bool = field(init=False, default=False)
+    _later: dict[Selection, Selection] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        question = self.question
+        self.flow_units = cheapest_units(question.offers, question.deficit)
+        bought = np.flatnonzero(self.flow_units)
+        flow = Selection.of(question, bought, self.flow_units[bought])
+        orders_min, fewest = self._fewest_possible()
+        prices = flow.cost_minor - question.fee_minor * len(flow)
+        self.board = Board(prices, orders_min, question.fee_minor)
+        self.board.add(flow)
+        self.board.add(fewest)
+        self._single()
+
+    def _fewest_possible(self) -> tuple[int, Selection]:
+        """The least number of orders that covers all days, exactly: a flow of orders instead of units."""
+        question = self.question
+        orders_needed = -(-question.deficit // question.units_max)
+        orders = cheapest_at(question.offers, orders_needed, np.ones(len(question.offers), dtype=np.int64))
+        chosen = np.repeat(np.arange(len(orders)), orders)
+        plan = Heuristics(question, Board(0, 0)).add(chosen, question.units_max)
+        if plan is None:
+            raise RuntimeError("orders that cover every day do not cover it")
+        return len(chosen), plan
+
+    def _single(self) -> None:
+        """The cheapest plan of one order: one offer over all days with a need, if one may hold enough."""
+        question, offers = self.question, self.question.offers
+        days, units = np.flatnonzero(question.deficit), question.deficit.max(keepdims=True)
+        spanning = np.flatnonzero((offers.start <= days[0]) & (offers.end > days[-1]))
+        if self.board.orders_min == 1 and len(spanning):
+            best = spanning[np.lexsort((-offers.start[spanning], offers.price[spanning]))[:1]]
+            plan = Selection.of(question, best, units)
+            self.board.add(plan)
+            self.board.raise_bound(1, plan.cost_minor)
+
+    @property
+    def orders_asked(self) -> int:
+        """The largest number of orders of interest, within the limit: a plan of more cannot be cheaper."""
+        best = self.board.plans()[0] if self.question.fee_minor else self.board.at_most(None)
+        most = len(best) if best is not None else 0
+        if self.question.fee_minor and (cheapest := self.board.at_most(None)) is not None:
+            affordable = (cheapest.cost_minor - self.board.prices_floor_minor - 1) // self.question.fee_minor
+            most = max(len(cheapest), min(most, affordable))
+        return most if self.orders_max is None else min(most, self.orders_max)
+
+    @property
+    def best(self) -> Selection:
+        """The best known plan within the limit.
+
+        Raises:
+            LookupError: the limit is below the fewest orders possible.
+        """
+        plan = self.board.at_most(self.orders_max)
+        if plan is None:
+            raise LookupError(f"no plan has at most {self.orders_max} orders")
+        return plan
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether some plan keeps the limit on orders."""
+        return self.orders_max is None or self.orders_max >= self.board.orders_min
+
+    @property
+    def bound_minor(self) -> int:
+        """No plan within the limit costs less."""
+        return min(self.board.bound(self.orders_asked), self.best.cost_minor)
+
+    @property
+    def orders_bound(self) -> int:
+        """No plan of the best plan's cost, or less, has fewer orders."""
+        orders = len(self.best)
+        while self.board.bound(orders - 1) <= self.best.cost_minor:
+            orders -= 1
+        return orders
+
+    @property
+    def progress(self) -> tuple[int, ...]:
+        """Changes whenever there is something new to tell about the best plan."""
+        return (*self.best.key, self.bound_minor, self.orders_bound)
+
+    def final(self, plan: Selection) -> Selection:
+        """The plan with its orders as late as they can be; plans of the exact search are that already."""
+        if self._latest_are_known:
+            return plan
+        if plan not in self._later:
+            self._later[plan] = Heuristics(self.question, self.board).later(plan)
+        return self._later[plan]
+
+    @property
+    def _is_about_the_face(self) -> bool:
+        """Whether the least cost is known and only the fewest orders at that cost are not."""
+        return self.question.fee_minor == 0 and self.best.cost_minor == self.board.prices_floor_minor
+
+    @property
+    def seconds_left(self) -> float:
+        return self.deadline - perf_counter()
+
+    def run(self) -> Iterator[None]:
+        """Search until all is proven or the time is over; yields whenever the board may have changed."""
+        exact = ExactSearch(self.question, self.board, self.orders_asked)
+        while not exact.is_done and exact.seconds_guessed < min(QUICK_SECONDS, self.seconds_left / 4):
+            self.methods.add("exact")
+            exact.round()
+            yield
+        if exact.is_done and not self._open():
+            self._latest_are_known = True
+            return
+        heuristics = Heuristics(self.question, self.board)
+        for _ in self._first_plans(heuristics):
+            yield
+        # The proof that no cheapest plan has fewer orders gets half of the time, and gives back what it does not need.
+        share = 0.5 if self._is_about_the_face else 0.0
+        for _ in self._improve(heuristics, exact, self.seconds_left * share):
+            yield
+        self._branch()
+        yield
+        for _ in self._improve(heuristics, exact, 0.0):
+            yield
+
+    def _open(self) -> list[int]:
+        """The numbers of orders with something left to find or prove, the one that matters most first.
+
+        That is the limit; without one it is one order less than the best plan has.
+        """
+        return [k for k in range(self.orders_asked, self.board.orders_min - 1, -1) if not self.board.is_proven(k)]
+
+    def _first_plans(self, heuristics: Heuristics) -> Iterator[None]:
+        self.methods.add("heuristic")
+        prices = self.question.offers.price
+        step = gcd(*map(int, np.unique(prices))) or 1
+        # So small a fee that it only tells plans of equal cost apart; then fees that matter.
+        for fee in (step / 200, float(prices.mean()) / 10, float(prices.mean())):
+            for _ in heuristics.slopes(max(fee, 1e-3)):
+                if self.seconds_left < 0:
+                    return
+                yield
+        for plan in self.board.plans():
+            for _ in heuristics.take_away(plan, self.board.orders_min):
+                if self.seconds_left < 0:
+                    return
+                yield
+
+    def _improve(self, heuristics: Heuristics, exact: ExactSearch, seconds_kept: float) -> Iterator[None]:
+        """Annealing by turns for every open number of orders, and exact rounds for as much time again."""
+        failed: dict[int, int] = {}
+        spent_seconds = 0.0
+        turn = 0
+        while self.seconds_left > seconds_kept:
+            started = perf_counter()
+            if not exact.is_done and exact.seconds_guessed < min(spent_seconds, self.seconds_left / 2):
+                self.methods.add("exact")
+                exact.round()
+                spent_seconds -= perf_counter() - started
+                yield
+                continue
+            open_now = self._open()
+            patient = [k for k in open_now if failed.get(k, 0) < (PATIENCE if k == open_now[0] else PATIENCE // 3)]
+            if not patient:
+                return
+            # Every other turn is the main one's.
+            orders = patient[0] if turn % 2 == 0 else patient[turn // 2 % len(patient)]
+            turn += 1
+            better = heuristics.anneal(orders)
+            failed[orders] = 0 if better else failed.get(orders, 0) + 1
+            spent_seconds += perf_counter() - started
+            if better:
+                yield
+
+    def _branch(self) -> None:
+        """CP-SAT in the time that is left, for the number of orders that matters most."""
+        open_now = self._open()
+        seconds = self.seconds_left
+        if not open_now or seconds < BRANCH_SECONDS_MIN:
+            return
+        from planner.branch import branch  # noqa: PLC0415 # 0.4 s and 60 MB that most questions do not need
+
+        seconds = self.seconds_left  # loading it took some
+        if seconds < BRANCH_SECONDS_MIN:
+            return
+        self.methods.add("branch")
+        orders = open_now[0]
+        known = self.board.at_most(orders)
+        face = None
+        line = Line.of(self.question.offers, self.question.deficit)
+        if self._is_about_the_face:
+            face = self._face(line)
+            known = self.board.at_most(orders + 1)
+        if known is None:
+            return
+        found = branch(self.question, line, known, orders_max=orders, seconds=seconds, face=face)
+        if found.plan is not None:
+            self.board.add(found.plan)
+        if face is None:
+            self.board.raise_bound(orders, min(found.bound, INFEASIBLE - 1))
+        else:
+            # Fewer orders than the bound cost more than the floor, so at least the next whole amount.
+            step = gcd(*map(int, np.unique(self.question.offers.price))) or 1
+            self.board.raise_bound(min(found.bound, orders + 1) - 1, self.board.prices_floor_minor + step)
+
+    def _face(self, line: Line) -> "Face":
+        """What all plans of least cost have in common, read off the flow's reduced costs."""
+        from planner.branch import Face  # noqa: PLC0415 # as above
+
+        bought = np.flatnonzero(self.flow_units)
+        spare = line.coverage(bought, self.flow_units[bought]) - line.deficit
+        price = self.question.offers.price
+        length = distances(line.begin, line.end, price, self.flow_units, spare, -1)
+        return Face(price + length[line.begin] == length[line.end], np.diff(length) > 0)
