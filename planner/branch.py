@@ -8,6 +8,7 @@ subject to  (B1) sum_{j covers c} x[j] >= u[c]  for every cell c
 """
 
 from dataclasses import dataclass
+from time import perf_counter
 
 import numpy as np
 from ortools.sat.python import cp_model
@@ -33,7 +34,7 @@ class Found:
 
 
 def branch(
-    question: Question, line: Line, known: Selection, *, orders_max: int, seconds: float, face: Face | None
+    question: Question, line: Line, known: Selection, *, orders_max: int, deadline: float, face: Face | None
 ) -> Found:
     """Search for a cheaper plan of at most so many orders, or for one of fewer orders on the face.
 
@@ -67,7 +68,7 @@ def branch(
         for variable, value in zip(variables, values[kept].tolist(), strict=True):
             model.add_hint(variable, value)
     solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = seconds
+    solver.parameters.max_time_in_seconds = max(0.0, deadline - perf_counter())
     # One core per question: the other solves somebody else's.
     solver.parameters.num_workers = 1
     status = solver.solve(model)

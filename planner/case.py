@@ -43,6 +43,7 @@ class Case:
         self.problem = problem
         self.steps = coverage_steps(problem)
         self._orders: dict[Selection, tuple[PlannedOrder, ...]] = {}
+        self._peaks: tuple[PeakCost, ...] | None = None
 
     @property
     def needs_nothing(self) -> bool:
@@ -121,6 +122,8 @@ class Case:
         orders = self._dated(question, plan)
         steps = with_orders(self.problem, self.steps, orders)
         bound = search.bound_minor
+        if self._peaks is None:
+            self._peaks = peaks(self.problem, question, search.flow_units, self.steps)
         return Outcome(
             status=PlanStatus.OPTIMAL if bound == plan.cost_minor else PlanStatus.FEASIBLE,
             orders=orders,
@@ -131,7 +134,7 @@ class Case:
             frontier=self._frontier(search),
             baselines=self.baselines,
             coverage=steps,
-            peaks=self._peaks(search),
+            peaks=self._peaks,
             spots_only_cost_minor=spots_only_cost_minor,
         )
 
@@ -153,9 +156,6 @@ class Case:
                 orders = self._dated(search.question, plan)
                 points.append(FrontierPoint(number, orders, plan.cost_minor, search.board.bound(number)))
         return tuple(points)
-
-    def _peaks(self, search: Search) -> tuple[PeakCost, ...]:
-        return peaks(self.problem, search.question, search.flow_units, self.steps)
 
     def partly_covered(self, useful: Useful, otherwise: ShortfallReason) -> Outcome:
         """The most useful plan where not everything can be covered; without a budget, only what it would cover."""

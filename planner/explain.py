@@ -14,6 +14,9 @@ from planner.offers import Days, day_of
 from planner.problem import CoverageStep, DemandStep, Need, PeakCost, PlannedOrder, PlanningProblem, Reason
 
 PEAKS_MAX = 5
+"""Peaks that are told: the dearest."""
+PEAKS_TRIED_MAX = 50
+"""Peaks whose cost is computed, the ones that may be dearest first."""
 
 
 def reasons(
@@ -55,15 +58,29 @@ def peaks(
     line = Line.of(question.offers, question.deficit)
     bought = np.flatnonzero(flow_units)
     spare = line.coverage(bought, flow_units[bought]) - line.deficit
-    found = []
-    for run in np.flatnonzero(line.peaks()).tolist():
-        cells = np.flatnonzero(line.run == run)
-        begin, end = int(cells[0]), int(cells[-1]) + 1
-        length = distances(line.begin, line.end, question.offers.price, flow_units, spare, end)
-        period = Period(day_of(question.offers, line.bounds[begin]), day_of(question.offers, line.bounds[end]))
-        found.append((-int(length[begin]), period, int(line.run_deficit[run])))
-    found.sort(key=lambda peak: (-peak[0], peak[1]))
-    return tuple(_peak_cost(problem, steps, *peak) for peak in found[:PEAKS_MAX] if peak[0] > 0)
+    price = question.offers.price
+    potential = distances(line.begin, line.end, price, flow_units, spare, -1)
+    cells = np.flatnonzero(line.peaks()[line.run])
+    begins = cells[np.diff(line.run[cells], prepend=-1) != 0]
+    ends = cells[np.diff(line.run[cells], append=-1) != 0] + 1
+    # No residual path is shorter than the difference of any potentials, so this is the most that a peak can cost.
+    most = potential[ends] - potential[begins]
+    found: list[tuple[int, int, int]] = []
+    for index in np.lexsort((begins, -most))[:PEAKS_TRIED_MAX].tolist():
+        if len(found) >= PEAKS_MAX and sorted(found)[PEAKS_MAX - 1][0] <= -most[index]:
+            break
+        begin, end = int(begins[index]), int(ends[index])
+        length = distances(line.begin, line.end, price, flow_units, spare, end)
+        found.append((int(length[begin]), begin, end))
+    return tuple(
+        _peak_cost(problem, steps, -length, _period(question, line, begin, end), int(line.deficit[begin]))
+        for length, begin, end in sorted(found)[:PEAKS_MAX]
+        if length < 0
+    )
+
+
+def _period(question: Question, line: Line, begin: int, end: int) -> Period:
+    return Period(day_of(question.offers, line.bounds[begin]), day_of(question.offers, line.bounds[end]))
 
 
 def _peak_cost(

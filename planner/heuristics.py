@@ -15,13 +15,34 @@ from planner.native.fit import INFEASIBLE, fit, highest
 from planner.offers import Days, Offers
 
 SLOPE_ROUNDS = 12
-SLOPE_STEPS = 10_000
+SLOPE_STEPS, STEPS_ORDERS = 10_000, 16
+"""Moves of a round of annealing, for up to so many orders; their work grows with the square of the orders."""
 """Whole numbers that a fee is told apart in: the flow solver takes no fractions."""
 TAKEN_AWAY_FROM_MAX = 60
 """Taking away from more orders than this takes too long for what it finds."""
-STEPS = 10_000
+STEPS, STEPS_ORDERS = 10_000, 16
+"""Moves of a round of annealing, for up to so many orders; their work grows with the square of the orders."""
 HOT, COLD = 0.01, 0.000_5
 """Temperatures at the ends of a round of annealing, as shares of the plan's cost."""
+
+
+def fewest_orders(question: Question) -> Days:
+    """The offers of a plan of the fewest orders possible: proven, but as dear as it happens to be.
+
+    Where an order may hold everything: from each day that is not covered yet, the offer over it that reaches
+    furthest. Otherwise a flow of orders instead of units.
+    """
+    offers, deficit = question.offers, question.deficit
+    if question.units_max < deficit.max():
+        orders = cheapest_at(offers, -(-deficit // question.units_max), np.ones(len(offers), dtype=np.int64))
+        return np.repeat(np.arange(len(orders)), orders)
+    chosen, covered = [], 0
+    for day in np.flatnonzero(deficit).tolist():
+        if day >= covered:
+            over = np.flatnonzero((offers.start <= day) & (offers.end > day))
+            chosen.append(int(over[np.argmax(offers.end[over])]))
+            covered = int(offers.end[chosen[-1]])
+    return np.array(chosen, dtype=np.int64)
 
 
 class Heuristics:
@@ -111,7 +132,7 @@ class Heuristics:
             best,
             HOT * cost,
             COLD * cost,
-            STEPS,
+            STEPS * STEPS_ORDERS**2 // max(STEPS_ORDERS, orders) ** 2 + 1,
             next(self._seeds),
         )
         found = self.add(best, question.units_max)

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from planner.board import Board, Question, Selection
-from planner.cheapest import cheapest_at, cheapest_units
+from planner.cheapest import cheapest_units
 from planner.exact import ExactSearch
-from planner.heuristics import Heuristics
+from planner.heuristics import Heuristics, fewest_orders
 from planner.line import Line
 from planner.native.fit import INFEASIBLE
 from planner.native.potentials import distances
@@ -40,6 +40,8 @@ QUICK_SECONDS = 0.2
 PATIENCE = 12
 """Rounds of annealing in a row without a better plan before a number of orders is left; a third for the minor ones."""
 BRANCH_SECONDS_MIN = 0.2
+BRANCH_OFFERS_MAX = 5_000
+"""With more offers than this CP-SAT would spend the time on reading its model."""
 
 
 @dataclass(slots=True)
@@ -55,31 +57,25 @@ class Search:
     board: Board = field(init=False)
     flow_units: Days = field(init=False)
     methods: set[str] = field(init=False, default_factory=set)
+    _heuristics: Heuristics = field(init=False)
+    _flow_seconds: float = field(init=False)
     _latest_are_known: bool = field(init=False, default=False)
     _later: dict[Selection, Selection] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        question = self.question
+        question, started = self.question, perf_counter()
         self.flow_units = cheapest_units(question.offers, question.deficit)
+        self._flow_seconds = perf_counter() - started
         bought = np.flatnonzero(self.flow_units)
         flow = Selection.of(question, bought, self.flow_units[bought])
-        orders_min, fewest = self._fewest_possible()
         prices = flow.cost_minor - question.fee_minor * len(flow)
-        self.board = Board(prices, orders_min, question.fee_minor)
+        fewest = fewest_orders(question)
+        self.board = Board(prices, len(fewest), question.fee_minor)
         self.board.add(flow)
-        self.board.add(fewest)
-        self._single()
-
-    def _fewest_possible(self) -> tuple[int, Selection]:
-        """The least number of orders that covers all days, exactly: a flow of orders instead of units."""
-        question = self.question
-        orders_needed = -(-question.deficit // question.units_max)
-        orders = cheapest_at(question.offers, orders_needed, np.ones(len(question.offers), dtype=np.int64))
-        chosen = np.repeat(np.arange(len(orders)), orders)
-        plan = Heuristics(question, Board(0, 0)).add(chosen, question.units_max)
-        if plan is None:
+        self._heuristics = Heuristics(question, self.board)
+        if self._heuristics.add(fewest, question.units_max) is None:
             raise RuntimeError("orders that cover every day do not cover it")
-        return len(chosen), plan
+        self._single()
 
     def _single(self) -> None:
         """The cheapest plan of one order: one offer over all days with a need, if one may hold enough."""
@@ -142,7 +138,7 @@ class Search:
         if self._latest_are_known:
             return plan
         if plan not in self._later:
-            self._later[plan] = Heuristics(self.question, self.board).later(plan)
+            self._later[plan] = self._heuristics.later(plan)
         return self._later[plan]
 
     @property
@@ -164,17 +160,13 @@ class Search:
         if exact.is_done and not self._open():
             self._latest_are_known = True
             return
-        heuristics = Heuristics(self.question, self.board)
-        for _ in self._first_plans(heuristics):
-            yield
+        yield from self._first_plans()
         # The proof that no cheapest plan has fewer orders gets half of the time, and gives back what it does not need.
         share = 0.5 if self._is_about_the_face else 0.0
-        for _ in self._improve(heuristics, exact, self.seconds_left * share):
-            yield
+        yield from self._improve(exact, self.seconds_left * share)
         self._branch()
         yield
-        for _ in self._improve(heuristics, exact, 0.0):
-            yield
+        yield from self._improve(exact, 0.0)
 
     def _open(self) -> list[int]:
         """The numbers of orders with something left to find or prove, the one that matters most first.
@@ -183,23 +175,25 @@ class Search:
         """
         return [k for k in range(self.orders_asked, self.board.orders_min - 1, -1) if not self.board.is_proven(k)]
 
-    def _first_plans(self, heuristics: Heuristics) -> Iterator[None]:
+    def _first_plans(self) -> Iterator[None]:
         self.methods.add("heuristic")
+        if self.seconds_left < 2 * self._flow_seconds:
+            return
         prices = self.question.offers.price
         step = gcd(*map(int, np.unique(prices))) or 1
         # So small a fee that it only tells plans of equal cost apart; then fees that matter.
         for fee in (step / 200, float(prices.mean()) / 10, float(prices.mean())):
-            for _ in heuristics.slopes(max(fee, 1e-3)):
-                if self.seconds_left < 0:
-                    return
+            for _ in self._heuristics.slopes(max(fee, 1e-3)):
                 yield
+                if self.seconds_left < 2 * self._flow_seconds:
+                    return
         for plan in self.board.plans():
-            for _ in heuristics.take_away(plan, self.board.orders_min):
+            for _ in self._heuristics.take_away(plan, self.board.orders_min):
+                yield
                 if self.seconds_left < 0:
                     return
-                yield
 
-    def _improve(self, heuristics: Heuristics, exact: ExactSearch, seconds_kept: float) -> Iterator[None]:
+    def _improve(self, exact: ExactSearch, seconds_kept: float) -> Iterator[None]:
         """Annealing by turns for every open number of orders, and exact rounds for as much time again."""
         failed: dict[int, int] = {}
         spent_seconds = 0.0
@@ -219,7 +213,7 @@ class Search:
             # Every other turn is the main one's.
             orders = patient[0] if turn % 2 == 0 else patient[turn // 2 % len(patient)]
             turn += 1
-            better = heuristics.anneal(orders)
+            better = self._heuristics.anneal(orders)
             failed[orders] = 0 if better else failed.get(orders, 0) + 1
             spent_seconds += perf_counter() - started
             if better:
@@ -228,14 +222,10 @@ class Search:
     def _branch(self) -> None:
         """CP-SAT in the time that is left, for the number of orders that matters most."""
         open_now = self._open()
-        seconds = self.seconds_left
-        if not open_now or seconds < BRANCH_SECONDS_MIN:
+        if not open_now or self.seconds_left < BRANCH_SECONDS_MIN or len(self.question.offers) > BRANCH_OFFERS_MAX:
             return
         from planner.branch import branch  # noqa: PLC0415 # 0.4 s and 60 MB that most questions do not need
 
-        seconds = self.seconds_left  # loading it took some
-        if seconds < BRANCH_SECONDS_MIN:
-            return
         self.methods.add("branch")
         orders = open_now[0]
         known = self.board.at_most(orders)
@@ -246,7 +236,7 @@ class Search:
             known = self.board.at_most(orders + 1)
         if known is None:
             return
-        found = branch(self.question, line, known, orders_max=orders, seconds=seconds, face=face)
+        found = branch(self.question, line, known, orders_max=orders, deadline=self.deadline, face=face)
         if found.plan is not None:
             self.board.add(found.plan)
         if face is None:

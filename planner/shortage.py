@@ -13,21 +13,21 @@ per cell that leaves a unit out: its optimum is a bound and its flow a plan (Lag
 Orlin, Network Flows, 1993, ch. 16). CP-SAT begins from the best of these plans.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import isqrt
 from time import perf_counter
 
 import numpy as np
-from ortools.sat.python import cp_model
 
 from planner.board import Question, Selection
 from planner.cheapest import cheapest_at
 from planner.offers import Days, Offers
 
-MULTIPLIER_STEPS_MAX = 2**24
-"""Whole numbers that an account-day is divided into, to tell prices of money apart."""
-FLOW_COST_MAX = 2**48
-"""Above this, arc costs times nodes could leave the flow solver's 64-bit range."""
-MULTIPLIER_ROUNDS = 24
+PRICES_OF_MONEY = 2**14
+"""How many prices of money are told apart: a finer scale makes the flow solver slower."""
+MODEL_SIZE_MAX = 2_000_000
+"""Offers times days above which CP-SAT would spend the time on reading its model."""
 OFFERS_MAX = 3_000
 """With more offers than this only those that begin or end where the need changes are searched."""
 
@@ -65,164 +65,125 @@ class Useful:
     shortfall_bound_account_days: int
     cost_bound_minor: int
 
+    @property
+    def progress(self) -> tuple[int, ...]:
+        """Changes whenever there is something new to tell."""
+        known = self.shortfall_account_days, self.shortfall_bound_account_days, self.cost_bound_minor
+        return (*known, *self.plan.key)
 
-def most_useful(shortage: Shortage, deadline: float) -> Useful:
-    """Search until proven or until the deadline, on the clock of :func:`time.perf_counter`."""
+
+def most_useful(shortage: Shortage, deadline: float) -> Iterator[Useful]:
+    """Better and better plans and bounds, until proven or the deadline, on the clock of ``perf_counter``.
+
+    The first is to buy nothing, at once: it keeps every limit.
+    """
     nothing = Selection.of(shortage.question, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
     best = Useful(nothing, int(shortage.accounts_missing.sum()), 0, 0)
-    best = _by_prices_of_money(shortage, best, deadline)
-    model = _Model(shortage)
-    found = model.least_shortfall(best, deadline)
-    if found.shortfall_account_days > found.shortfall_bound_account_days:
-        return found
-    return model.least_cost(found, deadline)
+    yield best
+    for best in _by_prices_of_money(shortage, best, deadline):
+        yield best
+    yield from _by_constraints(shortage, best, deadline)
 
 
-def _by_prices_of_money(shortage: Shortage, best: Useful, deadline: float) -> Useful:
+def _by_constraints(shortage: Shortage, best: Useful, deadline: float) -> Iterator[Useful]:
+    """CP-SAT: first the least shortfall, and when that is proven the least cost."""
+    size = len(offers_to_search(shortage.question)) * int(np.count_nonzero(shortage.accounts_missing))
+    if size > MODEL_SIZE_MAX or perf_counter() > deadline:
+        return
+    # Imported here, because the constraint solver takes 0.4 s to load and few questions need it.
+    from planner.shortage_model import ShortageModel  # noqa: PLC0415
+
+    model = ShortageModel(shortage)
+    plan, bound = model.least_shortfall(best.plan, deadline)
+    best = better(shortage, best, plan or best.plan, bound)
+    yield best
+    if best.shortfall_account_days > best.shortfall_bound_account_days:
+        return
+    plan, cost_bound = model.least_cost(best.plan, best.shortfall_account_days, deadline)
+    best = better(shortage, best, plan or best.plan, 0)
+    yield replace(best, cost_bound_minor=min(cost_bound, best.plan.cost_minor))
+
+
+def _by_prices_of_money(shortage: Shortage, best: Useful, deadline: float) -> Iterator[Useful]:
     """Flows at different prices of money against account-days: plans, and a bound of the shortfall."""
-    question, per_unit = shortage.question, shortage.accounts_per_unit
-    offers, deficit = question.offers, question.deficit
-    last = shortage.accounts_missing - (deficit - 1) * per_unit  # what the last unit of a day is there for
-    days = np.flatnonzero(deficit)
-    left_out = Offers(
-        offers.first_day, *([np.tile(days, 2), np.tile(days + 1, 2)] + [np.zeros(2 * len(days), np.int64)] * 2)
-    )
-    every = Offers(
-        offers.first_day,
-        np.concatenate([offers.start, left_out.start]),
-        np.concatenate([offers.end, left_out.end]),
-        np.concatenate([offers.months, left_out.months]),
-        np.concatenate([offers.price, left_out.price]),
-    )
-    worth = np.concatenate([last[days], np.full(len(days), per_unit)])
-    units_max = np.concatenate([np.full(len(offers), deficit.max()), np.ones(len(days), np.int64), deficit[days]])
-    budget = shortage.budget_minor
-    # The highest price of money: at it, no offer is worth its price.
-    paid = offers.price > 0
-    saved_most = float(((offers.end - offers.start)[paid] / offers.price[paid]).max(initial=0.0)) * per_unit
-    highest = max(saved_most * float(offers.price.max(initial=0)), float(per_unit))
-    steps = int(min(max(FLOW_COST_MAX / highest, 1), MULTIPLIER_STEPS_MAX))
-    low, high = 0, 0 if budget is None else int(saved_most * steps) + 1
-    for _ in range(MULTIPLIER_ROUNDS):
-        price_of_money = low if budget is None else (low + high) // 2
-        costs = np.concatenate([offers.price * price_of_money, worth * steps])
-        units = cheapest_at(every, deficit, costs, units_max)
-        bought, spent = units[: len(offers)], int(units[: len(offers)] @ offers.price)
-        relaxed = int(units @ costs) - price_of_money * (budget or 0)
-        plan = Selection.of(question, np.flatnonzero(bought), bought[bought > 0])
-        best = _better(shortage, best, plan, -(-relaxed // steps))
+    question, budget = shortage.question, shortage.budget_minor
+    flow = _MoneyFlow(shortage)
+    kept = offers_to_search(question)
+    low, high = (0, 0) if budget is None else (1, flow.highest_price)
+    for _ in range(PRICES_OF_MONEY.bit_length()):
+        # The right price is mostly far below the highest, so the first steps halve its logarithm.
+        price = low if budget is None else max((low + high) // 2 if high < 3 * low else isqrt(low * high), low)
+        units, bound = flow.solve(kept, price)
+        plan = _trimmed(shortage, Selection.of(question, np.flatnonzero(units), units[units > 0]))
+        best = better(shortage, best, plan, bound if len(kept) == len(question.offers) else 0)
+        yield best
         if budget is None or high - low <= 1 or perf_counter() > deadline:
             break
-        low, high = (price_of_money, high) if spent > budget else (low, price_of_money)
-    return best
+        low, high = (price, high) if int(units @ question.offers.price) > budget else (low, price)
+    if len(kept) < len(question.offers) and perf_counter() < deadline:
+        _, bound = flow.solve(np.arange(len(question.offers)), high)
+        yield better(shortage, best, best.plan, bound)
 
 
-def _better(shortage: Shortage, best: Useful, plan: Selection, bound: int) -> Useful:
-    """The better of two plans with the better of two bounds of the shortfall."""
-    short = shortage.shortfall(plan)
-    bound = max(bound, best.shortfall_bound_account_days)
-    if shortage.allows(plan) and (short, *plan.key) < (best.shortfall_account_days, *best.plan.key):
-        return Useful(plan, short, bound, 0)
-    return Useful(best.plan, best.shortfall_account_days, bound, 0)
+def _trimmed(shortage: Shortage, plan: Selection) -> Selection:
+    """The orders of a plan that cover most account-days for their money, as many as the limits allow."""
+    if shortage.allows(plan):
+        return plan
+    question = shortage.question
+    offers, missing = question.offers.select(plan.offers), shortage.accounts_missing
+    held = plan.units * shortage.accounts_per_unit
+    covered = [
+        int(np.minimum(missing[begin:end], most).sum())
+        for begin, end, most in zip(offers.start, offers.end, held, strict=True)
+    ]
+    cost = offers.price * plan.units + question.fee_minor
+    first = np.argsort(-np.array(covered) / np.maximum(cost, 1), kind="stable")
+    fits = np.ones(len(first), dtype=bool)
+    if shortage.budget_minor is not None:
+        fits = np.cumsum(cost[first]) <= shortage.budget_minor
+    chosen = np.sort(first[fits][: shortage.orders_max])
+    return Selection.of(question, plan.offers[chosen], plan.units[chosen])
 
 
-class _Model:
-    """(S1)-(S4) for CP-SAT."""
+class _MoneyFlow:
+    """The flow in which a unit may be left out of a day for what it is worth there, and money has a price."""
 
     def __init__(self, shortage: Shortage) -> None:
-        self._shortage = shortage
-        question = shortage.question
-        self._kept = _kept(question)
-        self._is_whole = len(self._kept) == len(question.offers)
-        offers = question.offers.select(self._kept)
-        self._model = cp_model.CpModel()
-        tops = [int(question.deficit[a:b].max(initial=0)) for a, b in zip(offers.start, offers.end, strict=True)]
-        self._units = [self._model.new_int_var(0, top, "") for top in tops]
-        self._counts = self._orders(tops)
-        fees = [question.fee_minor] * len(self._counts)
-        self._cost = cp_model.LinearExpr.weighted_sum([*self._units, *self._counts], [*offers.price.tolist(), *fees])
-        if shortage.budget_minor is not None:
-            self._model.add(self._cost <= shortage.budget_minor)
-        if shortage.orders_max is not None:
-            self._model.add(cp_model.LinearExpr.sum(self._counts) <= shortage.orders_max)
-        self._short = self._cover(offers)
+        self._question, self._budget = shortage.question, shortage.budget_minor or 0
+        deficit, per_unit = self._question.deficit, shortage.accounts_per_unit
+        days = np.flatnonzero(deficit)
+        # Leaving a unit out is an arc over its day: the last unit of a day, and the others, which are all needed whole.
+        self._days = np.concatenate([days, days])
+        last = shortage.accounts_missing[days] - (deficit[days] - 1) * per_unit
+        self._worth = np.concatenate([last, np.full(len(days), per_unit)])
+        self._left_out_max = np.concatenate([np.ones(len(days), dtype=np.int64), deficit[days]])
+        offers = self._question.offers
+        paid = offers.price > 0
+        # Account-days that a minor unit can save at the most: at that price of money nothing is worth buying.
+        saved_most = float(((offers.end - offers.start)[paid] / offers.price[paid]).max(initial=0.0)) * per_unit
+        self._steps = max(1, int(PRICES_OF_MONEY / saved_most)) if saved_most else 1
+        self.highest_price = int(saved_most * self._steps) + 1
 
-    def _orders(self, tops: list[int]) -> list[cp_model.IntVar]:
-        """(S2), where the number of orders matters."""
-        question = self._shortage.question
-        if self._shortage.orders_max is None and not question.fee_minor:
-            return []
-        counts = []
-        for unit, top in zip(self._units, tops, strict=True):
-            held = min(top, question.units_max)
-            counts.append(self._model.new_int_var(0, -(-top // held) if held else 0, ""))
-            self._model.add(unit <= held * counts[-1])
-        return counts
-
-    def _cover(self, offers: Offers) -> cp_model.LinearExprT:
-        """(S1), a row for neighbouring days that need the same and are covered by the same offers; the shortfall."""
-        missing, per_unit = self._shortage.accounts_missing, self._shortage.accounts_per_unit
-        edges = np.unique(
-            np.concatenate([offers.start, offers.end, np.flatnonzero(np.diff(missing, prepend=0, append=0))])
+    def solve(self, kept: Days, price_of_money: int) -> tuple[Days, int]:
+        """Units of every offer, of which only the kept ones are bought, and the bound of the shortfall they prove."""
+        offers, deficit, nothing = self._question.offers.select(kept), self._question.deficit, 0 * self._days
+        every = Offers(
+            offers.first_day,
+            np.concatenate([offers.start, self._days]),
+            np.concatenate([offers.end, self._days + 1]),
+            np.concatenate([offers.months, nothing]),
+            np.concatenate([offers.price, nothing]),
         )
-        terms: list[cp_model.IntVar] = []
-        weights: list[int] = []
-        for begin, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            accounts, days = int(missing[begin]), end - begin
-            if accounts <= 0:
-                continue
-            needed = -(-accounts // per_unit)
-            covering = np.flatnonzero((offers.start <= begin) & (offers.end >= end)).tolist()
-            short = self._model.new_int_var(0, needed, "")
-            is_short = self._model.new_bool_var("")
-            self._model.add(cp_model.LinearExpr.sum([self._units[j] for j in covering]) + short >= needed)
-            # Only days that are short may count what their last unit holds too many.
-            self._model.add(short >= is_short)
-            terms += [short, is_short]
-            weights += [per_unit * days, -(needed * per_unit - accounts) * days]
-        return cp_model.LinearExpr.weighted_sum(terms, weights)
-
-    def least_shortfall(self, best: Useful, deadline: float) -> Useful:
-        self._model.minimize(self._short)
-        plan, bound = self._solve(best.plan, deadline)
-        known_bound = max(best.shortfall_bound_account_days, bound if self._is_whole else 0)
-        return (
-            _better(self._shortage, best, plan, known_bound)
-            if plan
-            else _better(self._shortage, best, best.plan, known_bound)
-        )
-
-    def least_cost(self, best: Useful, deadline: float) -> Useful:
-        self._model.add(self._short <= best.shortfall_account_days)
-        self._model.minimize(self._cost)
-        plan, bound = self._solve(best.plan, deadline)
-        better = _better(self._shortage, best, plan or best.plan, 0)
-        cost_bound = min(bound, better.plan.cost_minor) if self._is_whole else 0
-        return Useful(better.plan, better.shortfall_account_days, better.shortfall_bound_account_days, cost_bound)
-
-    def _solve(self, known: Selection, deadline: float) -> tuple[Selection | None, int]:
-        """A plan if there was time for one, and the bound that was proven."""
-        question = self._shortage.question
-        seconds = deadline - perf_counter()
-        if seconds <= 0:
-            return None, 0
-        self._model.clear_hints()  # type: ignore[no-untyped-call] # ortools leaves it unannotated
-        bought = np.zeros(len(question.offers), dtype=np.int64)
-        np.add.at(bought, known.offers, known.units)
-        for unit, offer in zip(self._units, self._kept.tolist(), strict=True):
-            self._model.add_hint(unit, int(bought[offer]))
-        solver = cp_model.CpSolver()
-        solver.parameters.max_time_in_seconds = seconds
-        solver.parameters.num_workers = 1
-        status = solver.solve(self._model)
-        bound = max(0, int(np.ceil(solver.best_objective_bound - 1e-6)))
-        if status not in {cp_model.OPTIMAL, cp_model.FEASIBLE}:
-            return None, bound
-        units = np.array([solver.value(unit) for unit in self._units], dtype=np.int64)
-        return Selection.of(question, self._kept[units > 0], units[units > 0]), bound
+        costs = np.concatenate([offers.price * price_of_money, self._worth * self._steps])
+        units_max = np.concatenate([np.full(len(offers), deficit.max()), self._left_out_max])
+        flow = cheapest_at(every, deficit, costs, units_max)
+        units = np.zeros(len(self._question.offers), dtype=np.int64)
+        units[kept] = flow[: len(kept)]
+        relaxed = int(flow @ costs) - price_of_money * self._budget
+        return units, -(-relaxed // self._steps)
 
 
-def _kept(question: Question) -> Days:
+def offers_to_search(question: Question) -> Days:
     """The offers to search: all of them, or of very many those that begin or end where the need changes."""
     offers = question.offers
     if len(offers) <= OFFERS_MAX:
@@ -231,3 +192,12 @@ def _kept(question: Question) -> Days:
     changes[np.flatnonzero(np.diff(question.deficit, prepend=0, append=0))] = True
     kept = np.flatnonzero(changes[offers.start] | changes[offers.end])
     return kept if len(kept) <= OFFERS_MAX else kept[:: -(-len(kept) // OFFERS_MAX)]
+
+
+def better(shortage: Shortage, best: Useful, plan: Selection, bound: int) -> Useful:
+    """The better of two plans with the better of two bounds of the shortfall."""
+    short = shortage.shortfall(plan)
+    bound = max(bound, best.shortfall_bound_account_days)
+    if shortage.allows(plan) and (short, *plan.key) < (best.shortfall_account_days, *best.plan.key):
+        return Useful(plan, short, bound, 0)
+    return Useful(best.plan, best.shortfall_account_days, bound, 0)

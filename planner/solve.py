@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 from planner.case import Case
 from planner.problem import Outcome, PlanningProblem, ShortfallReason
 from planner.search import Search
+from planner.shortage import most_useful
 
 Report = Callable[[Outcome], None]
 """Called with each better plan or bound while the search goes on."""
+
+Tell = Callable[[Callable[[], Outcome]], None]
+"""Takes what would write the outcome up, because nobody may want to know."""
 
 SECONDS = 2.0
 """How long a search may take unless it is told otherwise."""
@@ -36,14 +41,14 @@ def solve(problem: PlanningProblem, seconds: float = SECONDS, report: Report | N
     def timed(outcome: Outcome) -> Outcome:
         return replace(outcome, solve_milliseconds=(perf_counter() - started) * 1000)
 
-    def tell(outcome: Outcome) -> None:
+    def tell(write_up: Callable[[], Outcome]) -> None:
         if report is not None:
-            report(timed(outcome))
+            report(timed(write_up()))
 
     return timed(_solve(Case(problem), started + seconds, tell))
 
 
-def _solve(case: Case, deadline: float, tell: Report) -> Outcome:
+def _solve(case: Case, deadline: float, tell: Tell) -> Outcome:
     problem = case.problem
     if case.needs_nothing:
         return case.nothing_missing()
@@ -58,11 +63,24 @@ def _solve(case: Case, deadline: float, tell: Report) -> Outcome:
             outcome = _cover(case, search, tell)
             if outcome is not None:
                 return outcome
-    # Imported here, because the constraint solver takes 0.4 s to load and few questions need it.
-    from planner.shortage import most_useful  # noqa: PLC0415
-
     otherwise = ShortfallReason.OVER_BUDGET if limits_are_met or case.uncovered else ShortfallReason.ORDERS_LIMITED
-    return case.partly_covered(most_useful(case.shortage, deadline), otherwise)
+    return _cover_partly(case, otherwise, deadline, tell)
+
+
+def _cover_partly(case: Case, otherwise: ShortfallReason, deadline: float, tell: Tell) -> Outcome:
+    """The most useful plan where not everything can be covered; ``otherwise`` says why not."""
+    outcome, told = None, None
+    for useful in most_useful(case.shortage, deadline):
+        if useful.progress != told:
+            outcome, told = case.partly_covered(useful, otherwise), useful.progress
+            tell(partial(_known, outcome))
+    return _known(outcome)
+
+
+def _known(outcome: Outcome | None) -> Outcome:
+    if outcome is None:
+        raise RuntimeError("the search ended without an outcome")
+    return outcome
 
 
 def _part(deadline: float, share: float) -> float:
@@ -71,12 +89,14 @@ def _part(deadline: float, share: float) -> float:
     return now + (deadline - now) * share
 
 
-def _cover(case: Case, search: Search, tell: Report) -> Outcome | None:
+def _cover(case: Case, search: Search, tell: Tell) -> Outcome | None:
     """Search for plans that cover everything; None where that is not known to be possible within the budget."""
     budget = case.problem.budget_minor
+    if budget is not None and search.bound_minor > budget:
+        return None
     fits = budget is None or search.best.cost_minor <= budget
     if fits:
-        tell(case.covered(search, None))
+        tell(lambda: case.covered(search, None))
     spots_only = _spots_only(case, search.deadline)
     told_at, told = perf_counter(), search.progress
     for _ in search.run():
@@ -84,7 +104,7 @@ def _cover(case: Case, search: Search, tell: Report) -> Outcome | None:
             return None
         fits = budget is None or search.best.cost_minor <= budget
         if fits and search.progress != told and perf_counter() - told_at >= REPORT_SECONDS:
-            tell(case.covered(search, spots_only))
+            tell(lambda: case.covered(search, spots_only))
             told_at, told = perf_counter(), search.progress
     return case.covered(search, spots_only) if fits else None
 

@@ -14,7 +14,7 @@ from planner.solve import solve
 def warm() -> None:
     """Load the solvers and compile all native code, which is kept beside its source for the next process."""
     import planner.branch  # noqa: PLC0415 # takes 0.4 s
-    import planner.shortage  # noqa: F401, PLC0415
+    import planner.shortage_model  # noqa: F401, PLC0415
 
     year = Period(date(2026, 4, 1), date(2027, 4, 1))
     contract = MainContract((Term(year, "WARM", 1, 1, BillingCycle.MONTHLY, 1, 1),))
