@@ -1,15 +1,16 @@
-# The only commands a newcomer needs: run, test, check, bench. Everything lives in .venv, web/ and var/.
+# The only commands a newcomer needs: run, test, check, bench, soak. Everything lives in .venv, web/ and var/.
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check bench soak lock clean
 help:
 	@echo "make run    install, build, prepare a demo database, serve on PORT (default 8000)"
 	@echo "make test   install and run every test"
 	@echo "make check  format, linters, types, import direction"
 	@echo "make bench  measurements, printed as tables"
+	@echo "make soak   the long proofs: what make test runs in short, at full length"
 	@echo "make lock   renew the lock files from pyproject.toml (needs uv)"
 
 # Hashes are checked, the project itself is installed without network access (setuptools is locked too).
@@ -42,6 +43,9 @@ check: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m bench
+
+soak: .venv/dev
+	$(BIN)/python -m pytest -m soak
 
 lock:
 	uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o requirements.lock

@@ -13,7 +13,7 @@ per cell that leaves a unit out: its optimum is a bound and its flow a plan (Lag
 Orlin, Network Flows, 1993, ch. 16). CP-SAT begins from the best of these plans.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from math import isqrt
 from time import perf_counter
@@ -77,12 +77,16 @@ def most_useful(shortage: Shortage, deadline: float) -> Iterator[Useful]:
 
     The first is to buy nothing, at once: it keeps every limit.
     """
-    nothing = Selection.of(shortage.question, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-    best = Useful(nothing, int(shortage.accounts_missing.sum()), 0, 0)
+    best = nothing_bought(shortage)
     yield best
-    for best in _by_prices_of_money(shortage, best, deadline):
-        yield best
+    best = yield from _by_prices_of_money(shortage, best, deadline)
     yield from _by_constraints(shortage, best, deadline)
+
+
+def nothing_bought(shortage: Shortage) -> Useful:
+    """The plan without orders."""
+    nothing = Selection.of(shortage.question, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    return Useful(nothing, int(shortage.accounts_missing.sum()), 0, 0)
 
 
 def _by_constraints(shortage: Shortage, best: Useful, deadline: float) -> Iterator[Useful]:
@@ -104,7 +108,7 @@ def _by_constraints(shortage: Shortage, best: Useful, deadline: float) -> Iterat
     yield replace(best, cost_bound_minor=min(cost_bound, best.plan.cost_minor))
 
 
-def _by_prices_of_money(shortage: Shortage, best: Useful, deadline: float) -> Iterator[Useful]:
+def _by_prices_of_money(shortage: Shortage, best: Useful, deadline: float) -> Generator[Useful, None, Useful]:
     """Flows at different prices of money against account-days: plans, and a bound of the shortfall."""
     question, budget = shortage.question, shortage.budget_minor
     flow = _MoneyFlow(shortage)
@@ -122,7 +126,9 @@ def _by_prices_of_money(shortage: Shortage, best: Useful, deadline: float) -> It
         low, high = (price, high) if int(units @ question.offers.price) > budget else (low, price)
     if len(kept) < len(question.offers) and perf_counter() < deadline:
         _, bound = flow.solve(np.arange(len(question.offers)), high)
-        yield better(shortage, best, best.plan, bound)
+        best = better(shortage, best, best.plan, bound)
+        yield best
+    return best
 
 
 def _trimmed(shortage: Shortage, plan: Selection) -> Selection:

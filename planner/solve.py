@@ -8,7 +8,7 @@ from time import perf_counter
 from planner.case import Case
 from planner.problem import Outcome, PlanningProblem, ShortfallReason
 from planner.search import Search
-from planner.shortage import most_useful
+from planner.shortage import most_useful, nothing_bought
 
 Report = Callable[[Outcome], None]
 """Called with each better plan or bound while the search goes on."""
@@ -54,6 +54,8 @@ def _solve(case: Case, deadline: float, tell: Tell) -> Outcome:
         return case.nothing_missing()
     if case.uncovered and problem.budget_minor is None:
         return case.uncoverable()
+    if problem.budget_minor is not None:
+        tell(lambda: case.partly_covered(nothing_bought(case.shortage), ShortfallReason.OVER_BUDGET))
     limits_are_met = False
     if not case.uncovered:
         share = 1.0 if problem.budget_minor is None else COVERING_SHARE
