@@ -35,15 +35,14 @@ class ExactSearch:
     """Row generation for one question; every round adds bounds, and plans, to the board.
 
     Args:
-        orders_max: the numbers of orders to answer are 1 to this.
+        orders: the numbers of orders to answer. Fewer of them need fewer runs of days, and smaller ones smaller tables.
     """
 
-    def __init__(self, question: Question, board: Board, orders_max: int) -> None:
-        self._question, self._board = question, board
-        self._orders_max = min(orders_max, ORDERS_MAX)
-        self._line = Line.of(question.offers, question.deficit)
+    def __init__(self, question: Question, board: Board, line: Line, orders: range) -> None:
+        self._question, self._board, self._line = question, board, line
+        self._open = [number for number in orders if number <= ORDERS_MAX]
+        self._orders_max = max(self._open, default=0)
         self._peaks = highest(question.deficit)
-        self._open = list(range(max(1, board.orders_min), self._orders_max + 1))
         offers = question.offers
         self._step = gcd(question.fee_minor, *map(int, np.unique(offers.price))) or 1
         late = len(question.deficit) + 1
@@ -55,10 +54,9 @@ class ExactSearch:
             self._kept = np.arange(len(self._kept)) == np.argmax(self._line.run_deficit)
         self._network, self._arcs = self._line.network(self._kept, self._price, self._fixed)
         self._last: tuple[float, float] = (SECONDS_PER_CELL, 1.0)
-        highest_cost = (
-            int(self._price.max(initial=0)) * int(question.deficit.max(initial=0)) * len(self._line.run_deficit)
-        )
-        self._is_possible = highest_cost + int(self._fixed.max(initial=0)) * ORDERS_MAX < COST_MAX
+        units_max = int(question.deficit.max(initial=0)) * len(line.run_deficit)
+        dearest = int(self._price.max(initial=0)) * units_max + int(self._fixed.max(initial=0)) * self._orders_max
+        self._is_possible = dearest < COST_MAX
 
     @property
     def is_done(self) -> bool:

@@ -58,6 +58,8 @@ class Search:
     flow_units: Days = field(init=False)
     methods: set[str] = field(init=False, default_factory=set)
     _heuristics: Heuristics = field(init=False)
+    _line: Line = field(init=False)
+    _exact: dict[int, ExactSearch] = field(init=False, default_factory=dict)
     _flow_seconds: float = field(init=False)
     _latest_are_known: bool = field(init=False, default=False)
     _later: dict[Selection, Selection] = field(init=False, default_factory=dict)
@@ -76,6 +78,7 @@ class Search:
         if self._heuristics.add(fewest, question.units_max) is None:
             raise RuntimeError("orders that cover every day do not cover it")
         self._single()
+        self._line = Line.of(question.offers, question.deficit)
 
     def _single(self) -> None:
         """The cheapest plan of one order: one offer over all days with a need, if one may hold enough."""
@@ -152,7 +155,7 @@ class Search:
 
     def run(self) -> Iterator[None]:
         """Search until all is proven or the time is over; yields whenever the board may have changed."""
-        exact = ExactSearch(self.question, self.board, self.orders_asked)
+        exact = self._exact_search(range(self.board.orders_min, self.orders_asked + 1))
         while not exact.is_done and exact.seconds_guessed < min(QUICK_SECONDS, self.seconds_left / 4):
             self.methods.add("exact")
             exact.round()
@@ -160,13 +163,16 @@ class Search:
         if exact.is_done and not self._open():
             self._latest_are_known = True
             return
+        self._exact[self.orders_asked] = exact
         yield from self._first_plans()
         # The proof that no cheapest plan has fewer orders gets half of the time, and gives back what it does not need.
-        share = 0.5 if self._is_about_the_face else 0.0
-        yield from self._improve(exact, self.seconds_left * share)
+        yield from self._improve(self.seconds_left * (0.5 if self._is_about_the_face else 0.0))
         self._branch()
         yield
-        yield from self._improve(exact, 0.0)
+        yield from self._improve(0.0)
+
+    def _exact_search(self, orders: range) -> ExactSearch:
+        return ExactSearch(self.question, self.board, self._line, orders)
 
     def _open(self) -> list[int]:
         """The numbers of orders with something left to find or prove, the one that matters most first.
@@ -193,31 +199,43 @@ class Search:
                 if self.seconds_left < 0:
                     return
 
-    def _improve(self, exact: ExactSearch, seconds_kept: float) -> Iterator[None]:
-        """Annealing by turns for every open number of orders, and exact rounds for as much time again."""
+    def _improve(self, seconds_kept: float) -> Iterator[None]:
+        """Annealing by turns for every open number of orders, and exact rounds for as much time."""
         failed: dict[int, int] = {}
-        spent_seconds = 0.0
-        turn = 0
-        while self.seconds_left > seconds_kept:
+        annealed_seconds, turn = QUICK_SECONDS, 0
+        while self.seconds_left > seconds_kept and (open_now := self._open()):
             started = perf_counter()
-            if not exact.is_done and exact.seconds_guessed < min(spent_seconds, self.seconds_left / 2):
+            exact = self._cheapest_round(open_now, min(annealed_seconds, self.seconds_left / 2))
+            patient = [k for k in open_now if failed.get(k, 0) < (PATIENCE if k == open_now[0] else PATIENCE // 3)]
+            if exact is not None:
                 self.methods.add("exact")
                 exact.round()
-                spent_seconds -= perf_counter() - started
+                annealed_seconds -= perf_counter() - started
                 yield
-                continue
-            open_now = self._open()
-            patient = [k for k in open_now if failed.get(k, 0) < (PATIENCE if k == open_now[0] else PATIENCE // 3)]
-            if not patient:
+            elif patient:
+                # Every other turn is the main one's.
+                orders = patient[0] if turn % 2 == 0 else patient[turn // 2 % len(patient)]
+                turn += 1
+                is_better = self._heuristics.anneal(orders)
+                failed[orders] = 0 if is_better else failed.get(orders, 0) + 1
+                annealed_seconds += perf_counter() - started
+                if is_better:
+                    yield
+            elif annealed_seconds < self.seconds_left:
+                annealed_seconds = self.seconds_left
+            else:
                 return
-            # Every other turn is the main one's.
-            orders = patient[0] if turn % 2 == 0 else patient[turn // 2 % len(patient)]
-            turn += 1
-            better = self._heuristics.anneal(orders)
-            failed[orders] = 0 if better else failed.get(orders, 0) + 1
-            spent_seconds += perf_counter() - started
-            if better:
-                yield
+
+    def _cheapest_round(self, open_now: list[int], seconds_max: float) -> ExactSearch | None:
+        """Of the exact searches for single open numbers of orders, the one whose next round is quickest."""
+        quickest, least = None, seconds_max
+        for number in open_now:
+            if number not in self._exact:
+                self._exact[number] = self._exact_search(range(number, number + 1))
+            exact = self._exact[number]
+            if not exact.is_done and exact.seconds_guessed < least:
+                quickest, least = exact, exact.seconds_guessed
+        return quickest
 
     def _branch(self) -> None:
         """CP-SAT in the time that is left, for the number of orders that matters most."""
@@ -230,13 +248,12 @@ class Search:
         orders = open_now[0]
         known = self.board.at_most(orders)
         face = None
-        line = Line.of(self.question.offers, self.question.deficit)
         if self._is_about_the_face:
-            face = self._face(line)
+            face = self._face()
             known = self.board.at_most(orders + 1)
         if known is None:
             return
-        found = branch(self.question, line, known, orders_max=orders, deadline=self.deadline, face=face)
+        found = branch(self.question, self._line, known, orders_max=orders, deadline=self.deadline, face=face)
         if found.plan is not None:
             self.board.add(found.plan)
         if face is None:
@@ -246,11 +263,11 @@ class Search:
             step = gcd(*map(int, np.unique(self.question.offers.price))) or 1
             self.board.raise_bound(min(found.bound, orders + 1) - 1, self.board.prices_floor_minor + step)
 
-    def _face(self, line: Line) -> "Face":
+    def _face(self) -> "Face":
         """What all plans of least cost have in common, read off the flow's reduced costs."""
         from planner.branch import Face  # noqa: PLC0415 # as above
 
-        bought = np.flatnonzero(self.flow_units)
+        line, bought = self._line, np.flatnonzero(self.flow_units)
         spare = line.coverage(bought, self.flow_units[bought]) - line.deficit
         price = self.question.offers.price
         length = distances(line.begin, line.end, price, self.flow_units, spare, -1)
