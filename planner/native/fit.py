@@ -42,22 +42,49 @@ def fit(start: Ints, end: Ints, price: Ints, peaks: Ints, cap: int, cost_max: in
         cap: the most units of each.
         units: written; shape (orders,).
     """
-    orders, days = len(start), peaks.shape[1]
-    marks = np.empty(2 * orders + 2, np.int64)
-    marks[:orders] = start
-    marks[orders : 2 * orders] = end
-    marks[2 * orders] = 0
-    marks[2 * orders + 1] = days
+    marks = _boundaries(start, end, peaks.shape[1])
+    excess = _excess(marks, peaks)
+    tail, head = np.searchsorted(marks, start), np.searchsorted(marks, end)
+    units[:] = 0
+    # Flow back from node v + 1 to v: units beyond the need of cell v.
+    spare = np.zeros(len(marks), np.int64)
+    distance, came = np.empty(len(marks), np.int64), np.empty(len(marks), np.int64)
+    cost = 0
+    while _shortest_paths(tail, head, price, cap, units, spare, excess, distance, came):
+        target = -1
+        for v in range(len(marks)):
+            if excess[v] < 0 and (target < 0 or distance[v] < distance[target]):
+                target = v
+        if distance[target] >= INFEASIBLE // 2:
+            return INFEASIBLE
+        cost += distance[target] * _send(tail, head, cap, units, spare, excess, came, target)
+        # Each path is at least as dear as the one before, so the cost can only rise.
+        if cost > cost_max:
+            return INFEASIBLE
+    return cost
+
+
+@njit(cache=True)
+def _boundaries(start: Ints, end: Ints, days: int) -> Ints:
+    """All days on which an offer begins or ends, and the first and the last; sorted, each once."""
+    marks = np.empty(2 * len(start) + 2, np.int64)
+    marks[: len(start)] = start
+    marks[len(start) : -2] = end
+    marks[-2], marks[-1] = 0, days
     marks.sort()
-    nodes = 0
-    for index in range(len(marks)):
-        if index == 0 or marks[index] != marks[nodes - 1]:
+    nodes = 1
+    for index in range(1, len(marks)):
+        if marks[index] != marks[nodes - 1]:
             marks[nodes] = marks[index]
             nodes += 1
-    marks = marks[:nodes]
-    # Excess of each boundary: the step of the highest deficits of the cells beside it.
-    excess = np.zeros(nodes, np.int64)
-    for cell in range(nodes - 1):
+    return marks[:nodes]
+
+
+@njit(cache=True)
+def _excess(marks: Ints, peaks: Ints) -> Ints:
+    """Supply of each boundary: the step between the highest deficits on its two sides."""
+    excess = np.zeros(len(marks), np.int64)
+    for cell in range(len(marks) - 1):
         length = marks[cell + 1] - marks[cell]
         row = 0
         while 2 << row <= length:
@@ -65,87 +92,93 @@ def fit(start: Ints, end: Ints, price: Ints, peaks: Ints, cap: int, cost_max: in
         need = max(peaks[row, marks[cell]], peaks[row, marks[cell + 1] - (1 << row)])
         excess[cell] += need
         excess[cell + 1] -= need
-    tail, head = np.searchsorted(marks, start), np.searchsorted(marks, end)
-    units[:] = 0
-    spare = np.zeros(nodes, np.int64)  # flow back from node v + 1 to v: units beyond the need of cell v
-    cost = 0
-    distance = np.empty(nodes, np.int64)
-    # The arc a shortest path came by: offer j is j + 1, a step back is orders + 1, negative against the direction.
-    came = np.empty(nodes, np.int64)
-    while True:
-        any_left = False
-        for v in range(nodes):
-            distance[v] = INFEASIBLE
-            came[v] = 0
-            if excess[v] > 0:
-                distance[v] = 0
-                any_left = True
-        if not any_left:
-            return cost
-        changed = True
-        while changed:
-            changed = False
-            for j in range(orders):
-                a, b = tail[j], head[j]
-                if units[j] < cap and distance[a] + price[j] < distance[b]:
-                    distance[b] = distance[a] + price[j]
-                    came[b] = j + 1
-                    changed = True
-                if units[j] > 0 and distance[b] - price[j] < distance[a]:
-                    distance[a] = distance[b] - price[j]
-                    came[a] = -(j + 1)
-                    changed = True
-            for v in range(nodes - 1):
-                if spare[v] > 0 and distance[v] < distance[v + 1]:
-                    distance[v + 1] = distance[v]
-                    came[v + 1] = -(orders + 1)
-                    changed = True
-            for v in range(nodes - 2, -1, -1):
-                if distance[v + 1] < distance[v]:
-                    distance[v] = distance[v + 1]
-                    came[v] = orders + 1
-                    changed = True
-        target = -1
-        for v in range(nodes):
-            if excess[v] < 0 and (target < 0 or distance[v] < distance[target]):
-                target = v
-        if target < 0 or distance[target] >= INFEASIBLE // 2:
-            return INFEASIBLE
-        # Walk back twice: how much fits, then send it.
-        amount = -excess[target]
-        v = target
-        while came[v] != 0:
-            arc = came[v]
-            if arc == orders + 1:
-                v += 1
-            elif arc == -(orders + 1):
-                v -= 1
-                amount = min(amount, spare[v])
-            elif arc > 0:
-                amount = min(amount, cap - units[arc - 1])
-                v = tail[arc - 1]
-            else:
-                amount = min(amount, units[-arc - 1])
-                v = head[-arc - 1]
-        amount = min(amount, excess[v])
-        excess[v] -= amount
-        excess[target] += amount
-        cost += amount * distance[target]
-        # Each path is at least as dear as the one before, so the cost can only rise.
-        if cost > cost_max:
-            return INFEASIBLE
-        v = target
-        while came[v] != 0:
-            arc = came[v]
-            if arc == orders + 1:
-                spare[v] += amount
-                v += 1
-            elif arc == -(orders + 1):
-                v -= 1
-                spare[v] -= amount
-            elif arc > 0:
-                units[arc - 1] += amount
-                v = tail[arc - 1]
-            else:
-                units[-arc - 1] -= amount
-                v = head[-arc - 1]
+    return excess
+
+
+@njit(cache=True)
+def _shortest_paths(
+    tail: Ints,
+    head: Ints,
+    price: Ints,
+    cap: int,
+    units: Ints,
+    spare: Ints,
+    excess: Ints,
+    distance: Ints,
+    came: Ints,
+) -> bool:
+    """Distances from the nearest boundary with supply left, by Bellman and Ford; False when none has any.
+
+    ``came`` is the arc that a shortest path arrives by: offer j is j + 1, a step back is orders + 1, negative against
+    the direction, 0 where a path begins.
+    """
+    orders, nodes = len(tail), len(excess)
+    changed = False
+    for v in range(nodes):
+        came[v] = 0
+        distance[v] = 0 if excess[v] > 0 else INFEASIBLE
+        changed |= excess[v] > 0
+    is_left = changed
+    while changed:
+        changed = False
+        for j in range(orders):
+            a, b = tail[j], head[j]
+            if units[j] < cap and distance[a] + price[j] < distance[b]:
+                distance[b] = distance[a] + price[j]
+                came[b] = j + 1
+                changed = True
+            if units[j] > 0 and distance[b] - price[j] < distance[a]:
+                distance[a] = distance[b] - price[j]
+                came[a] = -(j + 1)
+                changed = True
+        for v in range(nodes - 1):
+            if spare[v] > 0 and distance[v] < distance[v + 1]:
+                distance[v + 1] = distance[v]
+                came[v + 1] = -(orders + 1)
+                changed = True
+        for v in range(nodes - 2, -1, -1):
+            if distance[v + 1] < distance[v]:
+                distance[v] = distance[v + 1]
+                came[v] = orders + 1
+                changed = True
+    return is_left
+
+
+@njit(cache=True)
+def _send(tail: Ints, head: Ints, cap: int, units: Ints, spare: Ints, excess: Ints, came: Ints, target: int) -> int:
+    """Send what fits along the shortest path to a boundary in need, and return how much that was."""
+    back = len(tail) + 1
+    amount = -excess[target]
+    v = target
+    while came[v] != 0:
+        arc = came[v]
+        if arc == back:
+            v += 1
+        elif arc == -back:
+            v -= 1
+            amount = min(amount, spare[v])
+        elif arc > 0:
+            amount = min(amount, cap - units[arc - 1])
+            v = tail[arc - 1]
+        else:
+            amount = min(amount, units[-arc - 1])
+            v = head[-arc - 1]
+    amount = min(amount, excess[v])
+    excess[v] -= amount
+    excess[target] += amount
+    v = target
+    while came[v] != 0:
+        arc = came[v]
+        if arc == back:
+            spare[v] += amount
+            v += 1
+        elif arc == -back:
+            v -= 1
+            spare[v] -= amount
+        elif arc > 0:
+            units[arc - 1] += amount
+            v = tail[arc - 1]
+        else:
+            units[-arc - 1] -= amount
+            v = head[-arc - 1]
+    return int(amount)
