@@ -16,7 +16,7 @@ import numpy as np
 from planner.board import Board, Question, Selection
 from planner.line import Line
 from planner.native.fit import INFEASIBLE, fit, highest
-from planner.native.send_and_split import INFINITE, Network, frontier
+from planner.native.send_and_split import INFINITE, frontier
 from planner.offers import Days
 
 TABLE_BYTES_MAX = 400_000_000
@@ -27,8 +27,8 @@ ORDERS_MAX = 64
 COST_MAX = 2**57
 """Above this the costs in a table could leave their 64 bits."""
 PEAKS_AT_FIRST_MAX = 9
-SECONDS_PER_CELL = 4e-9
-"""For the guess how long the first table takes; later ones are judged by the one before."""
+SECONDS_PER_CELL_MAX = 4e-9
+"""For the guess how long a table takes, until a large one has shown how fast this machine is."""
 
 
 class ExactSearch:
@@ -53,7 +53,7 @@ class ExactSearch:
         if self._kept.sum() > PEAKS_AT_FIRST_MAX:
             self._kept = np.arange(len(self._kept)) == np.argmax(self._line.run_deficit)
         self._network, self._arcs = self._line.network(self._kept, self._price, self._fixed)
-        self._last: tuple[float, float] = (SECONDS_PER_CELL, 1.0)
+        self._seconds_per_cell = SECONDS_PER_CELL_MAX
         units_max = int(question.deficit.max(initial=0)) * len(line.run_deficit)
         dearest = int(self._price.max(initial=0)) * units_max + int(self._fixed.max(initial=0)) * self._orders_max
         self._is_possible = dearest < COST_MAX
@@ -70,12 +70,12 @@ class ExactSearch:
         table_bytes = 8 * 2.0 ** (terminals - 1) * nodes * (self._orders_max + 1)
         if not self._is_possible or table_bytes > TABLE_BYTES_MAX or terminals > TERMINALS_MAX:
             return float("inf")
-        seconds, cells = self._last
-        return seconds * self._cells(self._network) / cells
+        return self._cells * self._seconds_per_cell
 
-    def _cells(self, network: Network) -> float:
-        """Proportional to the work of a table."""
-        return float(3.0 ** (len(network.terminals) - 1) * len(network.supply) * self._orders_max)
+    @property
+    def _cells(self) -> float:
+        """Proportional to the work of the next table."""
+        return float(3.0 ** (len(self._network.terminals) - 1) * len(self._network.supply) * self._orders_max)
 
     def round(self) -> None:
         """One table: bounds for all open numbers of orders, their plans, and the runs to keep next."""
@@ -102,7 +102,8 @@ class ExactSearch:
             else:
                 # Where an order would hold too much it becomes several, and then only the bound is of use.
                 self._board.add(Selection.of(self._question, offers, units))
-        self._last = (max(perf_counter() - started, 1e-5), self._cells(self._network))
+        # A small table takes longer than its cells say.
+        self._seconds_per_cell = min(self._seconds_per_cell, (perf_counter() - started) / self._cells)
         self._open = still_open if missed.any() else []
         self._keep(missed)
 

@@ -35,8 +35,10 @@ from planner.offers import Days
 if TYPE_CHECKING:
     from planner.branch import Face
 
-QUICK_SECONDS = 0.2
-"""An exact round guessed to take no longer comes before any heuristic."""
+QUICK_SECONDS = 0.1
+"""An exact round guessed to take no longer comes before any heuristic; a longer one too, if it may be the last."""
+QUICK_RUNS_MAX = 20
+"""With so few runs of equal deficit the exact search mostly proves everything."""
 PATIENCE = 12
 """Rounds of annealing in a row without a better plan before a number of orders is left; a third for the minor ones."""
 BRANCH_SECONDS_MIN = 0.2
@@ -156,14 +158,17 @@ class Search:
     def run(self) -> Iterator[None]:
         """Search until all is proven or the time is over; yields whenever the board may have changed."""
         exact = self._exact_search(range(self.board.orders_min, self.orders_asked + 1))
-        while not exact.is_done and exact.seconds_guessed < min(QUICK_SECONDS, self.seconds_left / 4):
+        is_promising = np.count_nonzero(self._line.run_deficit) <= QUICK_RUNS_MAX
+        while not exact.is_done and exact.seconds_guessed < self.seconds_left / 4:
+            if exact.seconds_guessed > QUICK_SECONDS and not is_promising:
+                break
             self.methods.add("exact")
             exact.round()
             yield
         if exact.is_done and not self._open():
             self._latest_are_known = True
             return
-        self._exact[self.orders_asked] = exact
+        self._exact[0] = exact
         yield from self._first_plans()
         # The proof that no cheapest plan has fewer orders gets half of the time, and gives back what it does not need.
         yield from self._improve(self.seconds_left * (0.5 if self._is_about_the_face else 0.0))
@@ -227,9 +232,9 @@ class Search:
                 return
 
     def _cheapest_round(self, open_now: list[int], seconds_max: float) -> ExactSearch | None:
-        """Of the exact searches for single open numbers of orders, the one whose next round is quickest."""
+        """Of the exact searches, for all numbers of orders (0) and for open ones, that of the quickest next round."""
         quickest, least = None, seconds_max
-        for number in open_now:
+        for number in (0, *open_now):
             if number not in self._exact:
                 self._exact[number] = self._exact_search(range(number, number + 1))
             exact = self._exact[number]
