@@ -18,6 +18,8 @@ Tell = Callable[[Callable[[], Outcome]], None]
 
 SECONDS = 2.0
 """How long a search may take unless it is told otherwise."""
+WRITING_SHARE = 0.05
+"""Of the time, for writing the answer up."""
 REPORT_SECONDS = 0.1
 """Between two reports, so that telling takes little of the time."""
 SPOTS_SHARE = 0.3
@@ -45,7 +47,7 @@ def solve(problem: PlanningProblem, seconds: float = SECONDS, report: Report | N
         if report is not None:
             report(timed(write_up()))
 
-    return timed(_solve(Case(problem), started + seconds, tell))
+    return timed(_solve(Case(problem), started + seconds * (1 - WRITING_SHARE), tell))
 
 
 def _solve(case: Case, deadline: float, tell: Tell) -> Outcome:
