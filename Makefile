@@ -25,13 +25,19 @@ help:
 	$(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# Compiled once here, so that no server's start has to wait for it.
+.venv/native: .venv/runtime $(wildcard planner/native/*.py)
+	@echo "compiling the planner, half a minute at the most"
+	@$(BIN)/python -c "from planner.warm import warm; warm()"
+	@touch $@
+
 web/dist/index.html: .venv/runtime web/build.py web/package-lock.json $(wildcard web/src/* web/*.html web/*.js)
 	$(BIN)/python web/build.py
 
-run: .venv/runtime web/dist/index.html
+run: .venv/runtime .venv/native web/dist/index.html
 	@$(BIN)/spotplan demo --port $(PORT)
 
-test: .venv/dev web/dist/index.html
+test: .venv/dev .venv/native web/dist/index.html
 	$(BIN)/python -m pytest
 
 check: .venv/dev
@@ -41,10 +47,10 @@ check: .venv/dev
 	$(BIN)/mypy web/build.py
 	$(BIN)/lint-imports --no-cache
 
-bench: .venv/dev
+bench: .venv/dev .venv/native
 	$(BIN)/python -m bench
 
-soak: .venv/dev
+soak: .venv/dev .venv/native
 	$(BIN)/python -m pytest -m soak
 
 lock:

@@ -101,6 +101,10 @@ def nearest_demand(demand: tuple[DemandStep, ...], missing: Mapping[Period, int]
             inside = next((period for period in missing if period.contains(begin)), None)
             edges = [period.starts_on for period in missing if period.starts_on > begin]
             end = min([step.period.ends_before, *([inside.ends_before] if inside else edges)])
-            result.append(DemandStep(Period(begin, end), step.accounts - (missing[inside] if inside else 0)))
+            accounts = step.accounts - (missing[inside] if inside else 0)
+            last = result[-1] if result else None
+            if last and last.accounts == accounts and last.period.ends_before == begin:
+                begin = result.pop().period.starts_on
+            result.append(DemandStep(Period(begin, end), accounts))
             begin = end
     return tuple(result)
