@@ -21,11 +21,16 @@ class Settings:
     planner_workers: int = 2
     planner_waiting_max: int = 32
     """Problems waiting or being solved at a time; more are refused with PLANNER_BUSY."""
+    planner_cache_rows_max: int = 300_000
+    """How much the cache of answers may hold: orders, runs of days and the like, some 300 bytes each."""
     order_expiry_minutes: int = 30
     """An order left without a payment method expires after this long."""
     terms_version: str = "2026-04-01"
     """The version of the terms of use that orders must agree to."""
     request_bytes_max: int = 1_000_000
+    """Of a body, and of a message over WebSocket."""
+    operations_per_websocket_max: int = 10
+    """Operations under way at a time on one WebSocket connection."""
     query_tokens_max: int = 2_000
     query_depth_max: int = 16
     query_fields_max: int = 2_000

@@ -51,8 +51,26 @@ query Recommend($input: RecommendInput!) {
       price { net { amount } }
       reason
     }
+    frontier { ordersMax cost { amount } proven }
+    peaks { from until accounts cost { amount } }
     baselines { kind ordersCount saving { amount } }
     shortfalls { from until accountsMissing reason }
+  }
+}
+"""
+
+SEARCH = """\
+# Answers while it searches: better plans and bounds, until the best is proven or the time is over.
+subscription Search($input: RecommendInput!) {
+  recommendationSearch(input: $input) {
+    status
+    cost { amount }
+    lowerBound { amount }
+    gap
+    fewestProven
+    orders { startsOn lastDay accounts }
+    frontier { ordersMax cost { amount } lowerBound { amount } proven }
+    fromCache
   }
 }
 """
@@ -117,6 +135,7 @@ def tabs(customer_id: str, today: date, terms_version: str) -> list[dict[str, st
         ("Customers", CUSTOMERS, {}),
         ("Capacity", CAPACITY, window),
         ("Recommend", RECOMMEND, recommend_variables(customer_id, today)),
+        ("Search", SEARCH, recommend_variables(customer_id, today)),
         ("Preview an order", PREVIEW, {"input": items}),
         ("Place an order", PLACE, {"input": place}),
     ]

@@ -1,5 +1,7 @@
-"""The cheapest spot contracts for a demand: read the contract, solve in no transaction, price the answer."""
+"""The cheapest orders for a demand: read the contract, solve in no transaction, price the answer."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,8 +10,9 @@ from db.contracts import StoredContract, contracts_by_customer
 from db.customers import customers_by_id
 from domain.contracts import MainContract
 from domain.customers import Customer
-from domain.errors import NoPaidContract, NotFound, SecondsOutOfRange
-from domain.money import Charge, TaxRate, charge, invoice_charges, tax_rate_on
+from domain.errors import AmountTooLarge, NoPaidContract, NotFound, SecondsOutOfRange
+from domain.money import MINOR_UNITS_MAX, Charge, TaxRate, charge, invoice_charges, tax_rate_on
+from planner.answers import Answer
 from planner.demand import DemandEntry, demand_from_csv, demand_from_events, demand_from_profile
 from planner.problem import DemandStep, Outcome, PlanningProblem
 from resolvers.access import Caller, customer_in_reach, require
@@ -42,8 +45,13 @@ class RecommendCommand:
 
     customer_id: int | None
     demand: Demand
-    months_max: int | None
     earliest_start: date | None
+    months_max: int | None
+    orders_max: int | None
+    accounts_per_order_max: int | None
+    order_fee_minor: int
+    budget_minor: int | None
+    additional_licences: bool
     seconds: float
 
 
@@ -54,20 +62,62 @@ class Recommendation:
     customer: Customer
     stored: StoredContract
     outcome: Outcome
+    from_cache: bool
     order_charges: tuple[Charge, ...]
-    net_minor: int
     tax_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A problem for the planner, and what its answer is priced with."""
+
+    customer: Customer
+    stored: StoredContract
+    rates: list[TaxRate]
+    problem: PlanningProblem
+
+    @property
+    def version(self) -> tuple[int, int]:
+        return self.stored.id, self.stored.version
 
 
 async def recommend(services: Services, caller: Caller | None, command: RecommendCommand) -> Recommendation:
     """Ask the planner.
 
     Raises:
-        NoPaidContract, SecondsOutOfRange, MonthsOutOfRange, EarliestStartInThePast, HorizonTooLong,
-        AmountTooLarge, and the errors of :mod:`planner.demand`.
+        NoPaidContract, SecondsOutOfRange, AmountTooLarge, and the errors of
+        :class:`planner.problem.PlanningProblem` and of :mod:`planner.demand`.
         NotFound: no such customer for this caller.
         PlannerBusyError, PlannerInterruptedError: trying again may succeed.
     """
+    question = await _question(services, caller, command)
+    return _priced(question, await services.answers.solve(question.version, question.problem, command.seconds))
+
+
+async def recommendation_search(
+    services: Services, caller: Caller | None, command: RecommendCommand
+) -> AsyncGenerator[Recommendation, None]:
+    """Ask the planner: better plans and bounds as they are found, then the final answer.
+
+    Raises:
+        as :func:`recommend`; AmountTooLarge only if the final plan is too large.
+    """
+    question = await _question(services, caller, command)
+    too_large: AmountTooLarge | None = None
+    async with aclosing(services.answers.search(question.version, question.problem, command.seconds)) as answers:
+        async for answer in answers:
+            try:
+                recommendation = _priced(question, answer)
+            except AmountTooLarge as error:
+                too_large = error
+            else:
+                too_large = None
+                yield recommendation
+    if too_large is not None:
+        raise too_large
+
+
+async def _question(services: Services, caller: Caller | None, command: RecommendCommand) -> _Question:
     customer_id = customer_in_reach(require(caller), command.customer_id)
     if not SECONDS_MIN <= command.seconds <= SECONDS_MAX:
         raise SecondsOutOfRange(seconds=command.seconds, seconds_min=SECONDS_MIN, seconds_max=SECONDS_MAX)
@@ -80,25 +130,35 @@ async def recommend(services: Services, caller: Caller | None, command: Recommen
     today = customer.day_at(services.clock())
     if stored is None or stored.contract.has_ended(by=today):
         raise NoPaidContract(contract_ended_before=stored.contract.ends_before if stored else None)
-    problem = PlanningProblem(
-        contract=stored.contract,
-        demand=command.demand.steps(stored.contract),
+    return _Question(customer, stored, rates, _problem(command, stored.contract, today))
+
+
+def _problem(command: RecommendCommand, contract: MainContract, today: date) -> PlanningProblem:
+    return PlanningProblem(
+        contract=contract,
+        demand=command.demand.steps(contract),
         today=today,
         earliest_start=command.earliest_start or today,
         months_max=command.months_max,
+        orders_max=command.orders_max,
+        accounts_per_order_max=command.accounts_per_order_max,
+        order_fee_minor=command.order_fee_minor,
+        budget_minor=command.budget_minor,
+        additional_licences=command.additional_licences,
     )
-    outcome = await services.planner.solve(problem, command.seconds)
-    return _priced(customer, stored, outcome, rates)
 
 
-def _priced(customer: Customer, stored: StoredContract, outcome: Outcome, rates: list[TaxRate]) -> Recommendation:
-    nets = [(order.net_minor, tax_rate_on(rates, order.period.starts_on)) for order in outcome.orders]
+def _priced(question: _Question, answer: Answer) -> Recommendation:
+    outcome = answer.outcome
+    nets = [(order.net_minor, tax_rate_on(question.rates, order.period.starts_on)) for order in outcome.orders]
     invoice = invoice_charges(nets)
+    if outcome.cost_minor > MINOR_UNITS_MAX:  # with the order fees, which are on no invoice
+        raise AmountTooLarge(amount=str(outcome.cost_minor), amount_max=MINOR_UNITS_MAX)
     return Recommendation(
-        customer=customer,
-        stored=stored,
+        customer=question.customer,
+        stored=question.stored,
         outcome=outcome,
+        from_cache=answer.from_cache,
         order_charges=tuple(charge(net_minor, rate) for net_minor, rate in nets),
-        net_minor=outcome.net_minor,
         tax_minor=sum(item.tax_minor for item in invoice),
     )

@@ -1,10 +1,11 @@
 """What every use case works with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from db.engine import Database
+from planner.answers import Answers
 from planner.workers import PlannerPool
 from settings import Settings
 
@@ -18,12 +19,16 @@ def system_clock() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The running parts: settings, database, planner, and the clock through which time enters."""
+    """The running parts: settings, database, planner with its answers, and the clock through which time enters."""
 
     settings: Settings
     database: Database
     planner: PlannerPool
     clock: Clock = system_clock
+    answers: Answers = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "answers", Answers(self.planner, self.settings.planner_cache_rows_max))
 
     @classmethod
     def open(cls, settings: Settings) -> "Services":

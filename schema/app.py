@@ -1,7 +1,8 @@
-"""The HTTP application: GraphQL, the GraphiQL page, health."""
+"""The application: GraphQL over HTTP, SSE and WebSocket, the GraphiQL page, health."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -10,13 +11,17 @@ from cross_web import HTTPException
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.extensions import SchemaExtension
 from strawberry.http.base import BaseRequestProtocol
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
 
 import schema.enums  # noqa: F401 # registers the enumerations before the schema is built
 from db.engine import DatabaseUnavailableError
@@ -28,9 +33,13 @@ from schema.customers import Customer
 from schema.errors import USER_ERROR_TYPES, presented
 from schema.graphiql import ASSETS, page
 from schema.limits import Limits
-from schema.root import Mutation, Query
+from schema.root import Mutation, Query, Subscription
 from schema.spot_orders import SpotOrder
+from schema.websocket import TextAdapter, TransportHandler
 from settings import Settings
+
+CONNECTION_INIT_MAX = timedelta(seconds=10)
+"""A WebSocket is closed when its client has not said connection_init by then."""
 
 
 class PresentErrors(SchemaExtension):
@@ -38,7 +47,13 @@ class PresentErrors(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         yield
-        result: Any = self.execution_context.result
+        self._present(self.execution_context.result)
+
+    def on_stream_result(self, result: Any) -> Iterator[None]:
+        self._present(result)
+        yield
+
+    def _present(self, result: Any) -> None:
         if result is not None and result.errors:
             result.errors = [presented(error) for error in result.errors]
 
@@ -47,28 +62,56 @@ class SpotplanSchema(strawberry.Schema):
     def process_errors(self, *_args: Any, **_kwargs: Any) -> None:
         """Nothing: ``presented`` logs what has to be logged, once."""
 
+    async def execute(self, *args: Any, **given: Any) -> ExecutionResult:
+        """Run a query or mutation; subscriptions are streamed, or refused."""
+        allowed = set(given.get("allowed_operation_types") or OperationType)
+        given["allowed_operation_types"] = allowed - {OperationType.SUBSCRIPTION}
+        try:
+            return await super().execute(*args, **given)
+        except InvalidOperationTypeError as error:
+            if error.operation_type is not OperationType.SUBSCRIPTION:
+                raise
+            raise HTTPException(400, "A subscription needs Accept: text/event-stream, or a WebSocket") from None
+
 
 def build_schema(settings: Settings) -> strawberry.Schema:
     """The GraphQL schema, with the limits of the settings."""
     return SpotplanSchema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[Customer, MainContract, SpotOrder, *USER_ERROR_TYPES.values()],
         extensions=[PresentErrors, lambda: Limits(settings)],
     )
 
 
 class GraphQLEndpoint(GraphQL[Context, None]):
-    """``/graphql``: operations by POST or GET, and the GraphiQL page for browsers."""
+    """``/graphql``: operations by POST or GET, as SSE and over WebSocket, and the GraphiQL page for browsers.
+
+    Pages of other origins may not open a WebSocket, which is strawberry's default.
+    """
+
+    websocket_adapter_class = TextAdapter
+    graphql_transport_ws_handler_class = TransportHandler
 
     def __init__(self, services: Services, graphiql: Mapping[str, Any]) -> None:
-        super().__init__(build_schema(services.settings), subscription_protocols=())
+        settings = services.settings
+        super().__init__(
+            build_schema(settings),
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
+            connection_init_wait_timeout=CONNECTION_INIT_MAX,
+            max_subscriptions_per_connection=settings.operations_per_websocket_max,
+        )
+        self.message_bytes_max = settings.request_bytes_max
         self._services = services
         self._page = page(graphiql)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; what fails before GraphQL begins is answered as JSON, too."""
-        limited = _limited(receive, self._services.settings.request_bytes_max)
+        if scope["type"] == "websocket":
+            await self.run(WebSocket(scope, receive, send))
+            return
+        limited = _limited(receive, self.message_bytes_max)
         try:
             response = await self.run(Request(scope, limited))
         except HTTPException as error:
@@ -78,9 +121,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        """The request's context, with its caller."""
+        """The request's context; a WebSocket's operations ask for one each."""
+        if isinstance(request, WebSocket):
+            return Context(self._services, None)
+        return await self.context_for(request.headers.get("authorization"))
+
+    async def context_for(self, authorization: str | None) -> Context:
+        """A context for one operation, with its caller."""
         try:
-            return Context(self._services, await self._caller(request.headers.get("authorization")))
+            return Context(self._services, await self._caller(authorization))
         except (NotSignedInError, DatabaseUnavailableError) as failure:
             return Context(self._services, None, failure)
 
@@ -131,8 +180,8 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await services.planner.warm()
         try:
+            await services.planner.warm()
             yield
         finally:
             await services.close()
@@ -144,11 +193,13 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
         ready = await services.database.is_ready()
         return PlainTextResponse("ok\n" if ready else "database unavailable\n", status_code=200 if ready else 503)
 
+    endpoint = GraphQLEndpoint(services, graphiql or {})
     return Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-            Route("/graphql", GraphQLEndpoint(services, graphiql or {})),
+            Route("/graphql", endpoint),
+            WebSocketRoute("/graphql", endpoint),
             Mount("/graphiql", StaticFiles(directory=ASSETS, check_dir=False)),
         ],
         lifespan=lifespan,

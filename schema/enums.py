@@ -70,9 +70,11 @@ _register(
     PlanStatus,
     "What was proven about a recommendation.",
     {
-        "OPTIMAL": "The plan covers the demand, and no plan is cheaper.",
-        "FEASIBLE": "The plan covers the demand; no plan is cheaper than the lower bound.",
-        "INFEASIBLE": "No set of spot contracts covers the demand; the shortfalls say where and why.",
+        "OPTIMAL": "Within the limits asked for, the plan covers the demand and no plan costs less. With a budget: no"
+        " plan within it leaves fewer account-days short, and of those that leave as few none costs less.",
+        "FEASIBLE": "Within the limits asked for, the plan covers the demand, and no plan costs less than the lower"
+        " bound. With a budget: the plan keeps within it, and none leaves fewer account-days short than the bound.",
+        "INFEASIBLE": "Nothing within the limits asked for covers the demand; the shortfalls say where and why.",
         "NO_PLAN_IN_TIME": "Nothing was found in the time given; ask again with more seconds.",
     },
 )

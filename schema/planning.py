@@ -1,20 +1,33 @@
 """Recommendations: the question to the planner and its answer."""
 
-from collections.abc import Iterable
 from datetime import date
+from typing import Annotated
 
 import strawberry
 
-from domain.money import MINOR_UNITS_MAX
-from domain.months import Period
 from planner.demand import DemandEntry
-from planner.problem import Baseline as DomainBaseline
-from planner.problem import BaselineKind, OrderKind, PlanStatus, Reason, ShortfallReason
-from planner.problem import PlannedOrder as DomainPlannedOrder
+from planner.problem import PlanStatus
 from resolvers.recommend import Demand, RecommendCommand
 from resolvers.recommend import Recommendation as DomainRecommendation
-from schema.money import Money, Price, money, price
+from schema.money import Money, money, price
+from schema.plan_parts import (
+    Baseline,
+    CoverageStep,
+    DemandStep,
+    FrontierPoint,
+    PeakCost,
+    PlannedOrder,
+    Shortfall,
+    SpotsOnly,
+    baseline,
+    days,
+    frontier_point,
+    money_or_null,
+    planned_order,
+)
 from schema.relay import key_of
+
+WHOLE_NUMBER = "A whole number: Float, because it may be more than an Int holds."
 
 
 @strawberry.input(description="Accounts needed on every day of a period.")
@@ -47,96 +60,148 @@ class RecommendInput:
         default=None, description="For whom. Owners may leave it out: it is their own customer."
     )
     demand: DemandInput = strawberry.field(description="What is needed.")
-    months_max: int | None = strawberry.field(default=None, description="The longest order, in months.")
     earliest_start: date | None = strawberry.field(
         default=None, description="No order starts before this day. Left out, it is today."
+    )
+    months_max: int | None = strawberry.field(default=None, description="The longest spot contract, in months.")
+    orders_max: int | None = strawberry.field(default=None, description="The most orders of a plan, 1 to 1000.")
+    accounts_per_order_max: int | None = strawberry.field(
+        default=None, description="The most accounts of one order; at least one unit's."
+    )
+    order_fee: int | None = strawberry.field(
+        default=None,
+        description="What handling one order costs the buyer, in minor units: it is added when plans are compared."
+        " The vendor does not charge it.",
+    )
+    budget: int | None = strawberry.field(
+        default=None,
+        description="The most that all orders may cost, in minor units without tax, order fees included. The plan is"
+        " then the one that leaves the fewest account-days short, and of those the cheapest.",
+    )
+    include_additional_licences: bool = strawberry.field(
+        default=False, description="Whether units until the end of a term may be bought as well as spot contracts."
     )
     seconds: float = strawberry.field(default=2, description="How long the answer may take, 0.05 to 30.")
 
 
-@strawberry.type(description="A run of days.")
-class DayRange:
-    from_: date = strawberry.field(name="from", description="The first day.")
-    until: date = strawberry.field(description="The day after the last day.")
-
-
-@strawberry.type(description="A spot contract to buy.")
-class PlannedOrder:
-    accounts: int = strawberry.field(description="Extra accounts.")
-    units: int = strawberry.field(description="Extra licence units.")
-    starts_on: date = strawberry.field(description="The first day.")
-    ends_before: date = strawberry.field(description="The day after the last day.")
-    last_day: date = strawberry.field(description="The last day.")
-    kind: OrderKind = strawberry.field(description="A spot contract, or an additional licence.")
-    months: int | None = strawberry.field(
-        description="Whole months. Null for an additional licence, which runs to its term's end."
-    )
-    price: Price = strawberry.field(description="What it costs, ordered by itself.")
-    reason: str = strawberry.field(description="Why it is in the plan, in English.")
-    needed_on: list[DayRange] = strawberry.field(
-        description="The days that one unit less of this order would leave short."
-    )
-
-
-@strawberry.type(description="The cheapest cost with at most so many orders.")
-class FrontierPoint:
-    orders_max: int = strawberry.field(description="At most so many orders.")
-    net_total: Money = strawberry.field(description="The cheapest known cost, without tax.")
-    proven: bool = strawberry.field(description="Whether nothing is cheaper with so many orders.")
-
-
-@strawberry.type(description="What a simpler way to buy would cost.")
-class Baseline:
-    kind: BaselineKind = strawberry.field(description="How it buys.")
-    orders_count: int | None = strawberry.field(
-        description="How many orders it takes. Null where it does not fit into the contract."
-    )
-    net_total: Money | None = strawberry.field(
-        description="Its cost without tax. Null where it does not fit into the contract, or the amount is too large."
-    )
-    saving: Money | None = strawberry.field(
-        description="What the plan saves against it, without tax. Null where netTotal is."
-    )
-
-
-@strawberry.type(description="Demand against capacity on a run of days: ready to draw.")
-class CoverageStep:
-    from_: date = strawberry.field(name="from", description="The first day.")
-    until: date = strawberry.field(description="The day after the last day.")
-    demand: int = strawberry.field(description="Accounts needed.")
-    capacity_before: int = strawberry.field(description="Accounts that may be registered without the plan.")
-    capacity_after: int = strawberry.field(description="Accounts that may be registered with the plan.")
-
-
-@strawberry.type(description="Days that nothing on offer covers.")
-class Shortfall:
-    from_: date = strawberry.field(name="from", description="The first day.")
-    until: date = strawberry.field(description="The day after the last day.")
-    accounts_missing: int = strawberry.field(description="Accounts missing on each of these days.")
-    reason: ShortfallReason = strawberry.field(description="Why nothing covers them.")
-
-
 @strawberry.type(description="The planner's answer: a plan with what was proven about it, or why there is none.")
 class Recommendation:
+    answer: strawberry.Private[DomainRecommendation]
     status: PlanStatus = strawberry.field(description="What was proven.")
-    orders: list[PlannedOrder] = strawberry.field(
+    net_total: Money = strawberry.field(description="The plan's price without tax; 0 when there is no plan.")
+    tax: Money = strawberry.field(description="Consumption tax if all is put on one invoice.")
+    total: Money = strawberry.field(description="The plan's price with tax.")
+    fees: Money = strawberry.field(
+        description="The plan's order fees, see `orderFee`; the vendor does not charge them."
+    )
+    cost: Money = strawberry.field(description="What plans are compared by: netTotal and fees.")
+    lower_bound: Money = strawberry.field(
+        description="Proven: no plan within the limits costs less. With a budget it is about the plans that leave as"
+        " few account-days short, and 0 unless the status is OPTIMAL."
+    )
+    gap: float = strawberry.field(
+        description="How much cheaper an unknown plan could be, as a share of the cost: 0 when nothing is cheaper."
+    )
+    orders_bound: int = strawberry.field(description="Proven: the cheapest plans have at least so many orders.")
+    fewest_proven: bool = strawberry.field(
+        description="Whether the plan is proven to be the cheapest, and no other plan of its cost has fewer orders."
+    )
+    shortfall_account_days: float = strawberry.field(
+        description="Accounts missing in spite of the plan, added up over all days. " + WHOLE_NUMBER
+    )
+    shortfall_bound_account_days: float = strawberry.field(
+        description="Proven: no plan within the budget leaves fewer account-days short. " + WHOLE_NUMBER
+    )
+    contract_version: str = strawberry.field(description="The state of the contract this was computed from.")
+    solve_milliseconds: float = strawberry.field(
+        description="How long the planner took; of an answer from the cache, how long it took then."
+    )
+    from_cache: bool = strawberry.field(
+        description="Whether the same question had been answered before, for the same state of the contract."
+    )
+
+    @property
+    def _currency(self) -> str:
+        return self.answer.customer.currency
+
+    @strawberry.field(
         description="What to buy, by first day; empty when capacity suffices or there is no plan (see status)."
     )
-    net_total: Money = strawberry.field(description="The plan's cost without tax; 0 when there is no plan.")
-    tax: Money = strawberry.field(description="Consumption tax if all is put on one invoice.")
-    total: Money = strawberry.field(description="The plan's cost with tax.")
-    lower_bound: Money = strawberry.field(description="Proven: no plan costs less than this, without tax.")
-    gap: float = strawberry.field(
-        description="How much cheaper an unknown plan could be, as a share of netTotal: 0 when optimal."
+    def orders(self) -> list[PlannedOrder]:
+        outcome = self.answer.outcome
+        return [
+            planned_order(order, reason, price(charge, self._currency))
+            for order, reason, charge in zip(outcome.orders, outcome.reasons, self.answer.order_charges, strict=True)
+        ]
+
+    @strawberry.field(
+        description="The trade-off between cost and number of orders: for each number, the cheapest known plan."
     )
-    frontier: list[FrontierPoint] = strawberry.field(
-        description="The trade-off between cost and number of orders: the points that are known."
+    def frontier(
+        self,
+        orders_max: Annotated[
+            int | None, strawberry.argument(description="Only the point for at most so many orders.")
+        ] = None,
+    ) -> list[FrontierPoint]:
+        points = self.answer.outcome.frontier
+        if orders_max is not None:
+            points = tuple(point for point in points if point.orders_max <= orders_max)[-1:]
+        return [frontier_point(point, self._currency) for point in points]
+
+    @strawberry.field(description="What simpler ways to buy would cost.")
+    def baselines(self) -> list[Baseline]:
+        outcome = self.answer.outcome
+        return [baseline(item, outcome.net_minor, self._currency) for item in outcome.baselines]
+
+    @strawberry.field(
+        description="What additional licences save. Null when they were not asked for, when spot contracts alone do not"
+        " cover the demand, or when the amount is too large for Money."
     )
-    baselines: list[Baseline] = strawberry.field(description="What simpler ways to buy would cost.")
-    coverage: list[CoverageStep] = strawberry.field(description="Demand and capacity over time.")
-    shortfalls: list[Shortfall] = strawberry.field(description="When INFEASIBLE: which days, and why.")
-    contract_version: str = strawberry.field(description="The state of the contract this was computed from.")
-    solve_milliseconds: float = strawberry.field(description="How long the planner took.")
+    def spots_only(self) -> SpotsOnly | None:
+        outcome = self.answer.outcome
+        cost = outcome.spots_only_cost_minor
+        shown = None if cost is None else money_or_null(cost, self._currency)
+        if shown is None:
+            return None
+        return SpotsOnly(cost=shown, saving=money(shown.minor_units - outcome.cost_minor, self._currency))
+
+    @strawberry.field(description="Demand and capacity over time.")
+    def coverage(self) -> list[CoverageStep]:
+        return [
+            CoverageStep(
+                **days(step.period),
+                demand=step.demand,
+                capacity_before=step.capacity_before,
+                capacity_after=step.capacity_after,
+            )
+            for step in self.answer.outcome.coverage
+        ]
+
+    @strawberry.field(description="When INFEASIBLE, or when the budget does not cover everything: which days, and why.")
+    def shortfalls(self) -> list[Shortfall]:
+        return [
+            Shortfall(**days(item.period), accounts_missing=item.accounts_missing, reason=item.reason)
+            for item in self.answer.outcome.shortfalls
+        ]
+
+    @strawberry.field(
+        description="When INFEASIBLE: a demand that can be covered, with as few account-days less as was found."
+    )
+    def nearest_demand(self) -> list[DemandStep]:
+        steps = self.answer.outcome.nearest_demand
+        return [DemandStep(**days(step.period), accounts=step.accounts) for step in steps]
+
+    @strawberry.field(description="What the last unit on the costliest days costs.")
+    def peaks(self) -> list[PeakCost]:
+        return [
+            PeakCost(
+                **days(peak.period),
+                accounts=peak.accounts,
+                accounts_fewer=peak.accounts_fewer,
+                cost=money_or_null(peak.net_minor, self._currency),
+            )
+            for peak in self.answer.outcome.peaks
+        ]
 
 
 def recommend_command(given: RecommendInput) -> RecommendCommand:
@@ -153,7 +218,18 @@ def recommend_command(given: RecommendInput) -> RecommendCommand:
         events=_entries(given.demand.events),
         csv=given.demand.csv or None,
     )
-    return RecommendCommand(customer_id, demand, given.months_max, given.earliest_start, given.seconds)
+    return RecommendCommand(
+        customer_id=customer_id,
+        demand=demand,
+        earliest_start=given.earliest_start,
+        months_max=given.months_max,
+        orders_max=given.orders_max,
+        accounts_per_order_max=given.accounts_per_order_max,
+        order_fee_minor=given.order_fee or 0,
+        budget_minor=given.budget,
+        additional_licences=given.include_additional_licences,
+        seconds=given.seconds,
+    )
 
 
 def _entries(steps: list[DemandStepInput] | None) -> tuple[DemandEntry, ...] | None:
@@ -164,85 +240,23 @@ def _entries(steps: list[DemandStepInput] | None) -> tuple[DemandEntry, ...] | N
 
 
 def recommendation(answer: DomainRecommendation) -> Recommendation:
-    """A use case's answer as Recommendation."""
+    """A use case's answer as Recommendation; its lists are mapped when they are asked for."""
     outcome, currency = answer.outcome, answer.customer.currency
     return Recommendation(
+        answer=answer,
         status=outcome.status,
-        orders=[
-            _planned_order(order, reason, price(charge, currency))
-            for order, reason, charge in zip(outcome.orders, outcome.reasons, answer.order_charges, strict=True)
-        ],
-        net_total=money(answer.net_minor, currency),
+        net_total=money(outcome.net_minor, currency),
         tax=money(answer.tax_minor, currency),
-        total=money(answer.net_minor + answer.tax_minor, currency),
+        total=money(outcome.net_minor + answer.tax_minor, currency),
+        fees=money(outcome.cost_minor - outcome.net_minor, currency),
+        cost=money(outcome.cost_minor, currency),
         lower_bound=money(outcome.lower_bound_minor, currency),
         gap=outcome.gap,
-        frontier=[
-            FrontierPoint(orders_max=point.orders_max, net_total=money(point.net_minor, currency), proven=point.proven)
-            for point in outcome.frontier
-        ],
-        baselines=[_baseline(item, answer.net_minor, currency) for item in outcome.baselines],
-        coverage=[
-            CoverageStep(
-                from_=step.period.starts_on,
-                until=step.period.ends_before,
-                demand=step.demand,
-                capacity_before=step.capacity_before,
-                capacity_after=step.capacity_after,
-            )
-            for step in outcome.coverage
-        ],
-        shortfalls=[
-            Shortfall(
-                from_=item.period.starts_on,
-                until=item.period.ends_before,
-                accounts_missing=item.accounts_missing,
-                reason=item.reason,
-            )
-            for item in outcome.shortfalls
-        ],
+        orders_bound=outcome.orders_bound,
+        fewest_proven=outcome.fewest_proven,
+        shortfall_account_days=outcome.shortfall_account_days,
+        shortfall_bound_account_days=outcome.shortfall_bound_account_days,
         contract_version=answer.stored.version_name,
         solve_milliseconds=outcome.solve_milliseconds,
-    )
-
-
-def _planned_order(order: DomainPlannedOrder, reason: Reason, cost: Price) -> PlannedOrder:
-    return PlannedOrder(
-        accounts=order.accounts,
-        units=order.units,
-        starts_on=order.period.starts_on,
-        ends_before=order.period.ends_before,
-        last_day=order.period.last_day,
-        kind=order.kind,
-        months=order.months,
-        price=cost,
-        reason=_sentence(reason),
-        needed_on=[DayRange(from_=need.period.starts_on, until=need.period.ends_before) for need in reason.uncovered],
-    )
-
-
-def _sentence(reason: Reason) -> str:
-    """A reason in words, such as "Up to 230 accounts are missing; one unit less leaves 2026-05-01 short."."""
-    missing = f"Up to {reason.accounts_missing} accounts are missing in its period"
-    needed = [need.period for need in reason.uncovered]
-    if not needed:
-        return f"{missing}."
-    shown = _days(needed[:3])
-    more = f" and {len(needed) - 3} more runs of days" if len(needed) > 3 else ""
-    return f"{missing}; one unit less would leave {shown}{more} short."
-
-
-def _days(periods: Iterable[Period]) -> str:
-    return ", ".join(
-        str(period.starts_on) if period.days == 1 else f"{period.starts_on} to {period.last_day}" for period in periods
-    )
-
-
-def _baseline(item: DomainBaseline, net_minor: int, currency: str) -> Baseline:
-    net = item.net_minor if item.net_minor is not None and item.net_minor <= MINOR_UNITS_MAX else None
-    return Baseline(
-        kind=item.kind,
-        orders_count=len(item.orders) if item.orders is not None else None,
-        net_total=money(net, currency) if net is not None else None,
-        saving=money(net - net_minor, currency) if net is not None else None,
+        from_cache=answer.from_cache,
     )

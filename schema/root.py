@@ -1,5 +1,7 @@
-"""Query and Mutation: each field resolves ids, calls its use case and maps the result."""
+"""Query, Mutation and Subscription: each field resolves ids, calls its use case and maps the result."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated
 
 import strawberry
@@ -111,7 +113,7 @@ class Query:
         preview = await ordering.preview(info.context.services, info.context.caller, customer_id, items)
         return spot_order_preview(preview, items.starts_on)
 
-    @strawberry.field(description="The cheapest spot contracts for a demand, proven. Nothing is stored.")
+    @strawberry.field(description="The cheapest orders for a demand, with what is proven. Nothing is stored.")
     async def spot_plan_recommend(
         self, info: Info, input: Annotated[RecommendInput, strawberry.argument(description="The question.")]
     ) -> Recommendation:
@@ -122,3 +124,19 @@ class Query:
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(SpotOrderMutations):
     pass
+
+
+@strawberry.type(description="Everything that can be watched, over WebSocket (graphql-transport-ws) or SSE.")
+class Subscription:
+    @strawberry.subscription(
+        description="As spotPlanRecommend, with better plans and bounds while they are searched: the last one is the"
+        " answer. Whoever leaves earlier ends the search."
+    )
+    async def recommendation_search(
+        self, info: Info, input: Annotated[RecommendInput, strawberry.argument(description="The question.")]
+    ) -> AsyncGenerator[Recommendation, None]:
+        command = recommend_command(input)
+        search = planning.recommendation_search(info.context.services, info.context.caller, command)
+        async with aclosing(search) as answers:
+            async for answer in answers:
+                yield recommendation(answer)

@@ -1,13 +1,12 @@
 """Planning problems: by hand, small random ones for exhaustive search, larger ones for another solver."""
 
 import math
-import os
-import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
-from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -25,15 +24,18 @@ def problem(
     main: MainContract | None = None,
     earliest_start: str = "2026-04-01",
     today: str | None = None,
-    months_max: int | None = None,
+    **options: Any,
 ) -> PlanningProblem:
-    """A problem in a year of Starter (100 accounts, 5,000 yen a month) from April, unless told otherwise."""
+    """A problem in a year of Starter (100 accounts, 5,000 yen a month) from April, unless told otherwise.
+
+    The options are those of :class:`PlanningProblem`.
+    """
     return PlanningProblem(
         contract=main or contract(),
         demand=tuple(DemandStep(period(begin, end), accounts) for begin, end, accounts in steps),
         today=day(today or earliest_start),
         earliest_start=day(earliest_start),
-        months_max=months_max,
+        **options,
     )
 
 
@@ -41,6 +43,32 @@ def offers_of(rows: Sequence[tuple[int, int, int]]) -> Offers:
     """Offers from (start, end, price) directly, no calendar involved."""
     start, end, price = (np.array(column, dtype=np.int64) for column in zip(*sorted(rows), strict=True))
     return Offers(date(2026, 1, 1), start, end, end - start, price)
+
+
+def with_options(problem: PlanningProblem, seed: int) -> PlanningProblem:
+    """A problem with a fee per order, large and small orders, and additional licences, each for some seeds."""
+    random, unit = Random(seed), problem.contract.accounts_per_unit
+    return replace(
+        problem,
+        order_fee_minor=random.choice([0, 0, 0, 1, 700, 5_000]),
+        accounts_per_order_max=random.choice([None, None, unit * random.randint(1, 3) + random.randrange(unit)]),
+        additional_licences=random.random() < 0.3,
+    )
+
+
+def tiny_problem(seed: int) -> PlanningProblem:
+    """One or two months, so that every set of a few orders can be looked at."""
+    random = Random(seed)
+    starts_on = date(2026, 1, 1) + timedelta(days=random.randrange(730))
+    main = _random_contract(random, starts_on, random.randint(30, 60), random.choice([1, 10]))
+    earliest_start = starts_on + timedelta(days=random.choice([0, 0, 0, 5]))
+    return PlanningProblem(
+        contract=main,
+        demand=_random_demand(random, main, Period(earliest_start, main.ends_before)),
+        today=earliest_start,
+        earliest_start=earliest_start,
+        months_max=random.choice([None, None, 1]),
+    )
 
 
 def small_problem(seed: int) -> PlanningProblem:
@@ -74,9 +102,9 @@ def _random_contract(random: Random, starts_on: date, days: int, unit: int) -> M
             plan_code="STARTER",
             units=random.randint(1, 2),
             accounts_per_unit=unit,
-            billing_cycle=BillingCycle.ANNUAL,
+            billing_cycle=BillingCycle.MONTHLY if (begin + days) % 3 else BillingCycle.ANNUAL,
             monthly_unit_price_minor=random.choice([3_000, 5_000, 5_001, 7_000]),
-            annual_unit_price_minor=30_000,
+            annual_unit_price_minor=30_000 + begin,
         )
         for begin, end in pairwise([0, *cuts, days])
     )
@@ -147,14 +175,6 @@ def _events(random: Random, days: int) -> list[int]:
         for offset in range(begin, min(begin + length, days)):
             levels[offset] += extra
     return levels
-
-
-def stall(marker: Path, problem: PlanningProblem) -> None:
-    """Stands in for solve in a worker process: tells the process's id, then never answers."""
-    started = marker.with_suffix(".started")
-    started.write_text(str(os.getpid()))
-    started.rename(marker)  # whole or not at all
-    time.sleep(600)
 
 
 def planned(

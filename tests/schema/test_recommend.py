@@ -1,30 +1,37 @@
-"""Recommendations over GraphQL: all three forms of demand, what was proven, and refusals."""
+"""Recommendations over GraphQL: all three forms of demand, the options, and everything an answer says."""
 
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
-from httpx import ASGITransport, AsyncClient
 
-from planner.workers import PlannerPool
+from domain.money import MINOR_UNITS_MAX
+from planner.problem import FrontierPoint, Need, Outcome, PeakCost, PlanStatus, Reason
 from resolvers.access import Role
-from resolvers.services import Services
-from schema.app import create_app
-from tests.world import Api, World, confirmed, starter
+from schema.plan_parts import sentence
+from tests.planner.builders import planned
+from tests.planner.stand_ins import say
+from tests.world import Api, World, confirmed, period, starter
 
 pytestmark = pytest.mark.anyio
 
 RECOMMEND = """
 query($input: RecommendInput!) {
   spotPlanRecommend(input: $input) {
-    status gap contractVersion
-    netTotal { minorUnits } tax { minorUnits } total { minorUnits } lowerBound { minorUnits }
-    orders { accounts units startsOn endsBefore lastDay months price { total { minorUnits } } reason
-             neededOn { from until } }
-    frontier { ordersMax netTotal { minorUnits } proven }
+    status gap ordersBound fewestProven contractVersion fromCache
+    shortfallAccountDays shortfallBoundAccountDays
+    netTotal { minorUnits } tax { minorUnits } total { minorUnits }
+    fees { minorUnits } cost { minorUnits } lowerBound { minorUnits }
+    orders { accounts units startsOn endsBefore lastDay kind months price { total { minorUnits } } reason
+             serves { from until accountsMissing } uncovered { from until accountsMissing } neededOn { from until } }
+    frontier { ordersMax netTotal { minorUnits } fees { minorUnits } cost { minorUnits } lowerBound { minorUnits }
+               proven gap orders { accounts units startsOn endsBefore lastDay kind months net { minorUnits } } }
     baselines { kind ordersCount netTotal { minorUnits } saving { minorUnits } }
+    spotsOnly { cost { minorUnits } saving { minorUnits } }
     coverage { from until demand capacityBefore capacityAfter }
     shortfalls { from until accountsMissing reason }
+    nearestDemand { from until accounts }
+    peaks { from until accounts accountsFewer cost { minorUnits } }
   }
 }"""
 
@@ -47,6 +54,23 @@ PROFILE = [
 ]
 
 
+def run(begin: str, until: str, missing: int) -> dict[str, Any]:
+    return {"from": begin, "until": until, "accountsMissing": missing}
+
+
+def yen(amount: int) -> dict[str, int]:
+    return {"minorUnits": amount}
+
+
+def spot(units: int, begin: str, end: str, last_day: str, months: int) -> dict[str, Any]:
+    items = {"accounts": units * 100, "units": units, "startsOn": begin, "endsBefore": end, "lastDay": last_day}
+    return {**items, "kind": "SPOT", "months": months}
+
+
+TWO_MONTHS = spot(2, "2026-05-01", "2026-07-01", "2026-06-30", 2)
+ONE_MONTH = spot(1, "2026-05-20", "2026-06-20", "2026-06-19", 1)
+
+
 async def test_the_cheapest_plan_with_everything_a_sales_tool_shows(api: Api, world: World) -> None:
     owner = await world.customer(starter())
     sales = await world.token(Role.SALES)
@@ -57,55 +81,61 @@ async def test_the_cheapest_plan_with_everything_a_sales_tool_shows(api: Api, wo
         return {"from": begin, "until": until, "demand": demand, "capacityBefore": 100, "capacityAfter": after}
 
     def baseline(kind: str, orders: int, net: int) -> dict[str, Any]:
-        saving = {"minorUnits": net - 25_000}
-        return {"kind": kind, "ordersCount": orders, "netTotal": {"minorUnits": net}, "saving": saving}
+        return {"kind": kind, "ordersCount": orders, "netTotal": yen(net), "saving": yen(net - 25_000)}
+
+    def point(cost: int, *orders: dict[str, Any]) -> dict[str, Any]:
+        amounts = {"netTotal": yen(cost), "fees": yen(0), "cost": yen(cost), "lowerBound": yen(cost)}
+        return {"ordersMax": len(orders), **amounts, "proven": True, "gap": 0.0, "orders": list(orders)}
 
     assert answer == {
         "status": "OPTIMAL",
         "gap": 0.0,
+        "ordersBound": 2,
+        "fewestProven": True,
+        "fromCache": False,
         "contractVersion": f"{owner.stored.id}.1",
-        "netTotal": {"minorUnits": 25_000},
-        "tax": {"minorUnits": 2_500},
-        "total": {"minorUnits": 27_500},
-        "lowerBound": {"minorUnits": 25_000},
+        "shortfallAccountDays": 0.0,
+        "shortfallBoundAccountDays": 0.0,
+        "netTotal": yen(25_000),
+        "tax": yen(2_500),
+        "total": yen(27_500),
+        "fees": yen(0),
+        "cost": yen(25_000),
+        "lowerBound": yen(25_000),
         "orders": [
             {
-                "accounts": 200,
-                "units": 2,
-                "startsOn": "2026-05-01",
-                "endsBefore": "2026-07-01",
-                "lastDay": "2026-06-30",
-                "months": 2,
-                "price": {"total": {"minorUnits": 22_000}},
-                "reason": "Up to 300 accounts are missing in its period;"
-                " one unit less would leave 2026-05-01 to 2026-06-04, 2026-06-20 to 2026-06-30 short.",
+                **TWO_MONTHS,
+                "price": {"total": yen(22_000)},
+                "reason": "It serves 2026-05-01 to 2026-06-30, which would be up to 300 accounts short without the"
+                " plan; one unit less would leave 2026-05-01 to 2026-06-04 and 2026-06-20 to 2026-06-30"
+                " up to 100 accounts short.",
+                "serves": [run("2026-05-01", "2026-07-01", 300)],
+                "uncovered": [run("2026-05-01", "2026-06-05", 100), run("2026-06-20", "2026-07-01", 100)],
                 "neededOn": [
                     {"from": "2026-05-01", "until": "2026-06-05"},
                     {"from": "2026-06-20", "until": "2026-07-01"},
                 ],
             },
             {
-                "accounts": 100,
-                "units": 1,
-                "startsOn": "2026-05-20",
-                "endsBefore": "2026-06-20",
-                "lastDay": "2026-06-19",
-                "months": 1,
-                "price": {"total": {"minorUnits": 5_500}},
-                "reason": "Up to 300 accounts are missing in its period;"
-                " one unit less would leave 2026-05-20 to 2026-06-04 short.",
+                **ONE_MONTH,
+                "price": {"total": yen(5_500)},
+                "reason": "It serves 2026-05-20 to 2026-06-19, which would be up to 300 accounts short without the"
+                " plan; one unit less would leave 2026-05-20 to 2026-06-04 up to 100 accounts short.",
+                "serves": [run("2026-05-20", "2026-06-20", 300)],
+                "uncovered": [run("2026-05-20", "2026-06-05", 100)],
                 "neededOn": [{"from": "2026-05-20", "until": "2026-06-05"}],
             },
         ],
         "frontier": [
-            {"ordersMax": 1, "netTotal": {"minorUnits": 30_000}, "proven": True},
-            {"ordersMax": 2, "netTotal": {"minorUnits": 25_000}, "proven": True},
+            point(30_000, {**spot(3, "2026-05-01", "2026-07-01", "2026-06-30", 2), "net": yen(30_000)}),
+            point(25_000, {**TWO_MONTHS, "net": yen(20_000)}, {**ONE_MONTH, "net": yen(5_000)}),
         ],
         "baselines": [
             baseline("PEAK_FOR_WHOLE_SPAN", 1, 30_000),
             baseline("ONE_ORDER_PER_DEMAND_STEP", 3, 25_000),
             baseline("MONTH_BY_MONTH", 2, 30_000),
         ],
+        "spotsOnly": None,
         "coverage": [
             coverage("2026-05-01", "2026-05-20", 250, 300),
             coverage("2026-05-20", "2026-06-05", 400, 400),
@@ -113,18 +143,129 @@ async def test_the_cheapest_plan_with_everything_a_sales_tool_shows(api: Api, wo
             coverage("2026-06-20", "2026-07-01", 300, 300),
         ],
         "shortfalls": [],
+        "nearestDemand": [],
+        "peaks": [
+            {"from": "2026-05-20", "until": "2026-06-05", "accounts": 400, "accountsFewer": 100, "cost": yen(5_000)}
+        ],
     }
 
 
 async def test_profile_and_csv_say_the_same(api: Api, world: World) -> None:
     owner = await world.customer(starter())
     lines = [f"{line['from']},{line['until']},{line['accounts']}" for line in PROFILE]
-    answers = [
-        await recommended(api, owner.token, {"profile": PROFILE[::-1]}),
-        await recommended(api, owner.token, {"csv": "\r\n".join(["from,until,accounts", *lines])}),
+    profile = await recommended(api, owner.token, {"profile": PROFILE[::-1]})
+    csv = await recommended(api, owner.token, {"csv": "\r\n".join(["from,until,accounts", *lines])})
+    assert csv == {**profile, "fromCache": True}  # they are one question
+    assert csv["netTotal"] == yen(25_000)
+
+
+async def test_options_limit_the_plan(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+
+    async def plan(**options: Any) -> tuple[str, int, int, int, list[int]]:
+        answer = await recommended(api, owner.token, {"profile": PROFILE}, **options)
+        amounts = [answer[name]["minorUnits"] for name in ("netTotal", "fees", "cost")]
+        return answer["status"], *amounts, [order["accounts"] for order in answer["orders"]]
+
+    assert await plan(ordersMax=1) == ("OPTIMAL", 30_000, 0, 30_000, [300])
+    assert await plan(orderFee=4_999) == ("OPTIMAL", 25_000, 9_998, 34_998, [200, 100])
+    assert await plan(orderFee=5_001) == ("OPTIMAL", 30_000, 5_001, 35_001, [300])
+    assert await plan(accountsPerOrderMax=199) == ("OPTIMAL", 25_000, 0, 25_000, [100, 100, 100])
+    assert await plan(monthsMax=1, ordersMax=1) == ("INFEASIBLE", 0, 0, 0, [])
+
+
+async def test_a_budget_buys_the_smallest_shortfall(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+    profile = [step("2026-05-01", "2026-05-11", 200), step("2026-06-11", "2026-06-26", 300)]
+    answer = await recommended(api, owner.token, {"profile": profile}, budget=14_999)
+    # Two units for June; May's ten days of a hundred accounts are what is left.
+    assert [(order["startsOn"], order["units"]) for order in answer["orders"]] == [("2026-06-11", 2)]
+    assert (answer["status"], answer["cost"]) == ("OPTIMAL", yen(10_000))
+    assert (answer["shortfallAccountDays"], answer["shortfallBoundAccountDays"]) == (1_000.0, 1_000.0)
+    assert answer["shortfalls"] == [{**run("2026-05-01", "2026-05-11", 100), "reason": "OVER_BUDGET"}]
+
+
+async def test_additional_licences_are_compared_with_spots_alone(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+    profile = [step("2026-06-01", "2027-04-01", 200)]  # ten months at 5,000; the year's last 304 days at 30,000
+    answer = await recommended(api, owner.token, {"profile": profile}, includeAdditionalLicences=True)
+    assert [(order["kind"], order["months"], order["endsBefore"]) for order in answer["orders"]] == [
+        ("ADDITIONAL_LICENCE", None, "2027-04-01")
     ]
-    assert answers[0] == answers[1]
-    assert answers[0]["netTotal"] == {"minorUnits": 25_000}
+    net = 30_000 * 304 // 365
+    assert (answer["netTotal"], answer["spotsOnly"]) == (
+        yen(net),
+        {"cost": yen(50_000), "saving": yen(50_000 - net)},
+    )
+
+
+async def test_one_point_of_the_frontier_can_be_asked_for(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+    query = """query($input: RecommendInput!) { spotPlanRecommend(input: $input) {
+      none: frontier(ordersMax: 0) { ordersMax }
+      one: frontier(ordersMax: 1) { ordersMax orders { accounts } }
+      nine: frontier(ordersMax: 9) { ordersMax orders { accounts } }
+    } }"""
+    answer = (await api.data(query, owner.token, input={"demand": {"profile": PROFILE}}))["spotPlanRecommend"]
+    assert answer == {
+        "none": [],
+        "one": [{"ordersMax": 1, "orders": [{"accounts": 300}]}],
+        "nine": [{"ordersMax": 2, "orders": [{"accounts": 200}, {"accounts": 100}]}],
+    }
+
+
+async def test_what_is_only_compared_may_be_too_large_for_money(
+    api: Api, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = (planned("2026-05-01", 1, unit_price_minor=MINOR_UNITS_MAX + 1),)
+    outcome = Outcome(
+        PlanStatus.OPTIMAL,
+        frontier=(FrontierPoint(1, orders, MINOR_UNITS_MAX + 11, MINOR_UNITS_MAX),),
+        peaks=(PeakCost(period("2026-05-01", "2026-05-02"), 10, 9, MINOR_UNITS_MAX + 1),),
+        spots_only_cost_minor=MINOR_UNITS_MAX + 1,
+        shortfall_account_days=37_000_000_000,
+    )
+    monkeypatch.setattr("planner.workers.solve", partial(say, outcome))
+    owner = await world.customer(starter())
+    answer = await recommended(api, owner.token, {"profile": PROFILE})
+    (point,) = answer["frontier"]
+    assert (point["netTotal"], point["fees"], point["cost"], point["lowerBound"]) == (
+        None,
+        yen(10),
+        None,
+        yen(MINOR_UNITS_MAX),
+    )
+    assert [order["net"] for order in point["orders"]] == [None]
+    assert [peak["cost"] for peak in answer["peaks"]] == [None]
+    assert answer["spotsOnly"] is None
+    assert answer["shortfallAccountDays"] == 37_000_000_000
+
+
+async def test_a_plan_whose_fees_are_too_large_is_refused(
+    api: Api, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = Outcome(PlanStatus.OPTIMAL, cost_minor=MINOR_UNITS_MAX + 1, lower_bound_minor=0)
+    monkeypatch.setattr("planner.workers.solve", partial(say, outcome))
+    owner = await world.customer(starter())
+    error = await api.error(RECOMMEND, owner.token, input={"demand": {"profile": PROFILE}})
+    assert (error["code"], error["amount"]) == ("AMOUNT_TOO_LARGE", str(MINOR_UNITS_MAX + 1))
+
+
+def test_a_reason_in_words() -> None:
+    def needs(*of: tuple[str, str, int]) -> tuple[Need, ...]:
+        return tuple(Need(period(begin, until), missing) for begin, until, missing in of)
+
+    assert sentence(Reason(needs(("2026-05-01", "2026-05-02", 1)), ())) == (
+        "It serves 2026-05-01, which would be up to 1 account short without the plan;"
+        " one unit less would leave nothing short."
+    )
+    serves = needs(("2026-05-01", "2026-05-03", 7), ("2026-06-01", "2026-06-02", 9), ("2026-07-01", "2026-07-02", 8))
+    uncovered = needs(*((f"2026-05-0{day}", f"2026-05-0{day + 1}", day) for day in (1, 3, 5, 7)))
+    assert sentence(Reason(serves, uncovered)) == (
+        "It serves 2026-05-01 to 2026-05-02, 2026-06-01 and 2026-07-01, which would be up to 9 accounts short"
+        " without the plan; one unit less would leave 2026-05-01, 2026-05-03, 2026-05-05 and 1 more run of days"
+        " up to 7 accounts short."
+    )
 
 
 async def test_events_add_up_on_top_of_the_contract_and_confirmed_spots_count(api: Api, world: World) -> None:
@@ -167,123 +308,9 @@ async def test_what_nothing_can_cover_is_named_with_days_accounts_and_reason(api
     ]
 
 
-@pytest.mark.parametrize(
-    ("changes", "error"),
-    [
-        (
-            {"demand": {"profile": []}},
-            {
-                "code": "DEMAND_ENTRIES_OUT_OF_RANGE",
-                "field": "demand.profile",
-                "message": "A demand has 1 to 4000 entries, not 0.",
-                "entries": 0,
-                "entriesMax": 4_000,
-            },
-        ),
-        (
-            {"demand": {"csv": "from,until,accounts\n2026-05-01,2026-06-01,many"}},
-            {
-                "code": "CSV_LINE_INVALID",
-                "field": "demand.csv",
-                "message": "Line 2 is not from,until,accounts (such as 2026-04-01,2026-05-01,300):"
-                " '2026-05-01,2026-06-01,many'.",
-                "line": 2,
-                "text": "2026-05-01,2026-06-01,many",
-            },
-        ),
-        (
-            {"demand": {"events": [step("2026-05-02", "2026-05-02", 1)]}},
-            {
-                "code": "DEMAND_PERIOD_INVALID",
-                "field": "demand.events[0]",
-                "message": "The entry from 2026-05-02 until 2026-05-02 holds no day (the end is exclusive).",
-                "startsOn": "2026-05-02",
-                "endsBefore": "2026-05-02",
-            },
-        ),
-        (
-            {"seconds": 31.0},
-            {
-                "code": "SECONDS_OUT_OF_RANGE",
-                "field": "seconds",
-                "message": "31.0 is not between 0.05 and 30.0 seconds.",
-                "seconds": 31.0,
-                "secondsMin": 0.05,
-                "secondsMax": 30.0,
-            },
-        ),
-        (
-            {"earliestStart": "2026-04-09"},
-            {
-                "code": "EARLIEST_START_IN_THE_PAST",
-                "field": "earliestStart",
-                "message": "The earliest start 2026-04-09 is before today, 2026-04-10.",
-                "earliestStart": "2026-04-09",
-                "today": "2026-04-10",
-            },
-        ),
-        (
-            {"monthsMax": 0},
-            {
-                "code": "MONTHS_OUT_OF_RANGE",
-                "field": "monthsMax",
-                "message": "0 is not a whole number of months from 1 to 600 that ends inside the calendar.",
-                "months": 0,
-                "monthsMax": 600,
-            },
-        ),
-        (
-            {"demand": {"profile": [step("2026-05-01", "2026-06-01", 10_000_000)]}, "monthsMax": 1},
-            None,
-        ),
-    ],
-)
-async def test_a_bad_question_is_refused_with_its_field_and_numbers(
-    api: Api, world: World, changes: dict[str, Any], error: dict[str, Any] | None
-) -> None:
+async def test_what_cannot_be_covered_comes_with_what_could(api: Api, world: World) -> None:
     owner = await world.customer(starter())
-    question = {"demand": {"profile": PROFILE}, **changes}
-    if error is None:  # 99,999 units for a month is much, and yet an amount that can be shown
-        answer = await api.data(RECOMMEND, owner.token, input=question)
-        assert answer["spotPlanRecommend"]["netTotal"] == {"minorUnits": 499_995_000}
-    else:
-        assert await api.error(RECOMMEND, owner.token, input=question) == error
-
-
-async def test_exactly_one_form_of_demand_is_asked_for(api: Api, world: World) -> None:
-    owner = await world.customer(starter())
-    question = {"demand": {"profile": PROFILE, "csv": "2026-05-01,2026-06-01,150"}}
-    error = await api.error(RECOMMEND, owner.token, input=question)
-    assert error["code"] == "GRAPHQL_INVALID"
-    assert "exactly one" in error["message"].lower()
-
-
-async def test_an_amount_beyond_32_bits_is_refused(api: Api, world: World) -> None:
-    owner = await world.customer(starter())
-    question = {"demand": {"profile": [step("2026-05-01", "2026-09-15", 10_000_000)]}}
-    error = await api.error(RECOMMEND, owner.token, input=question)
-    assert (error["code"], error["amount"]) == ("AMOUNT_TOO_LARGE", "2749972500")
-
-
-@pytest.mark.parametrize("ended", [True, False])
-async def test_there_is_no_plan_without_a_paid_contract(api: Api, world: World, ended: bool) -> None:
-    owner = await world.customer(*([starter("2025-04-01", "2026-04-01")] if ended else []))
-    error = await api.error(RECOMMEND, owner.token, input={"demand": {"profile": PROFILE}})
-    assert (error["code"], error["contractEndedBefore"]) == ("NO_PAID_CONTRACT", "2026-04-01" if ended else None)
-
-
-async def test_a_busy_planner_is_a_retryable_error(services: Services, world: World) -> None:
-    owner = await world.customer(starter())
-    full = PlannerPool(workers=1, waiting_max=0)
-    try:
-        async with AsyncClient(
-            transport=ASGITransport(create_app(replace(services, planner=full))), base_url="http://testserver"
-        ) as client:
-            error = await Api(client).error(RECOMMEND, owner.token, input={"demand": {"profile": PROFILE}})
-    finally:
-        await full.close()
-    assert error == {
-        "message": "The planner is busy. Try again in a moment.",
-        "code": "PLANNER_BUSY",
-        "retryable": True,
-    }
+    answer = await recommended(api, owner.token, {"profile": [step("2027-03-20", "2027-04-20", 90)]})
+    assert answer["status"] == "INFEASIBLE"
+    assert answer["nearestDemand"] == [step("2027-03-20", "2027-04-01", 90), step("2027-04-01", "2027-04-20", 0)]
+    assert answer["shortfallAccountDays"] == 19 * 90

@@ -42,6 +42,21 @@ def open_graphiql(page: Page, url: str) -> None:
     expect(page.locator(".graphiql-query-editor .view-lines")).to_be_visible()
 
 
+def test_a_subscription_runs_as_a_stream_of_events(context: BrowserContext, demo_server: DemoServer) -> None:
+    page = context.new_page()
+    accepted: list[str] = []
+    page.on("request", lambda request: accepted.append(request.headers.get("accept", "")))
+    open_graphiql(page, demo_server.url)
+    page.get_by_role("tab", name="Search").click()
+    expect(page.locator(".graphiql-query-editor .view-lines")).to_contain_text("subscription Search")
+    page.locator(".graphiql-query-editor .view-lines").click()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".graphiql-response .view-lines")).to_contain_text('"recommendationSearch"')
+    # The stream has ended: the button offers to run it again.
+    expect(page.get_by_role("button", name=re.compile("^Execute"))).to_be_visible()
+    assert "text/event-stream" in accepted
+
+
 def run_in_new_tab(page: Page) -> None:
     page.get_by_role("button", name="New tab").click()
     editor = page.get_by_role("region", name="Operation Editor")

@@ -5,9 +5,11 @@ import "./page.css";
 
 import { explorerPlugin } from "@graphiql/plugin-explorer";
 import { GraphiQL } from "graphiql";
+import { getOperationAST } from "graphql";
 import { createRoot } from "react-dom/client";
 
 import { openStorage } from "./storage.js";
+import { subscription } from "./subscription.js";
 
 const config = JSON.parse(document.getElementById("spotplan-config").textContent);
 const authorization = config.token ? { Authorization: `Bearer ${config.token}` } : {};
@@ -18,18 +20,20 @@ const tabs = (config.tabs ?? []).map(({ title, query, variables }) => ({
   variables,
 }));
 
-async function fetcher({ query, variables, operationName }, { headers } = {}) {
+async function fetcher({ query, variables, operationName }, { headers, documentAST } = {}) {
   // GraphiQL asks for the schema before its headers editor exists; any other request carries exactly
   // what the editor says, so that an emptied editor really is an anonymous request.
   if (operationName === "IntrospectionQuery") headers ??= authorization;
   // GraphiQL learns a tab's operation name a moment after it shows the tab: until then it would send
   // the previous tab's.
   if (!new RegExp(`\\b${operationName}\\b`).test(query)) operationName = undefined;
-  const response = await fetch("/graphql", {
-    method: "POST",
+  const request = {
     headers: { Accept: "application/json", "Content-Type": "application/json", ...headers },
     body: JSON.stringify({ query, variables, operationName }),
-  });
+  };
+  const operation = documentAST && getOperationAST(documentAST, operationName);
+  if (operation?.operation === "subscription") return subscription(request);
+  const response = await fetch("/graphql", { method: "POST", ...request });
   if (response.headers.get("Content-Type")?.includes("json")) return response.json();
   return { errors: [{ message: `HTTP ${response.status}: ${await response.text()}` }] };
 }
