@@ -1,11 +1,11 @@
-"""The operator's door: serve, migrate, demo, token, plan."""
+"""The operator's door: serve, migrate, demo, token, plan, plan-many."""
 
 import asyncio
 import json
 import logging
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -13,14 +13,15 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
-from starlette.applications import Starlette
 
 from cli.demo import Demo, graphiql_config, prepare
 from cli.demo_queries import RECOMMEND, recommend_variables
 from cli.plan import plan
+from cli.plan_many import plan_many_command
 from db.customers import customers_by_id, customers_page
 from db.engine import Database, DatabaseUnavailableError, DatabaseUrlError
 from db.migrate import is_current, migrate
+from planner.worker import preload
 from resolvers.access import Role, issue_token
 from resolvers.services import Services, system_clock
 from schema.app import build_schema, create_app
@@ -28,6 +29,7 @@ from settings import SettingInvalidError, Settings
 
 app = typer.Typer(help="Spotplan: plans and spot contracts over GraphQL.", no_args_is_help=True, add_completion=False)
 app.command()(plan)
+app.command("plan-many")(plan_many_command)
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]
@@ -37,6 +39,8 @@ class OperatorError(Exception):
     """Something that whoever typed the command can mend; it is said in one line."""
 
 
+SHUTDOWN_SECONDS_MAX = 5
+"""How long requests may go on after the server was asked to stop: a search would stream on for longer."""
 DEMO_DATABASE = "sqlite:///var/demo.db"
 
 
@@ -53,7 +57,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     with _one_line_errors():
         settings = Settings.from_environment()
         _check_migrated(settings)
-        _serve(create_app(Services.open(settings)), host, port)
+        _serve(settings, {}, host, port)
 
 
 @app.command()
@@ -73,7 +77,7 @@ def demo(
         prepared = asyncio.run(_prepared(settings))
         _print_demo(prepared, f"http://{host}:{port}")
         config = graphiql_config(prepared, settings.terms_version)
-        _serve(create_app(Services.open(settings), config), host, port)
+        _serve(settings, config, host, port)
 
 
 @app.command()
@@ -150,12 +154,21 @@ def _print_demo(prepared: Demo, address: str) -> None:
     sys.stdout.flush()
 
 
-def _serve(application: Starlette, host: str, port: int) -> None:
+def _serve(settings: Settings, graphiql: Mapping[str, Any], host: str, port: int) -> None:
     _check_port(host, port)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    preload("schema.app")  # most of what this module imports, as each worker process will
     # uvicorn raises the signal that stopped it once more; it has done its work by then.
     with suppress(KeyboardInterrupt):
-        uvicorn.run(application, host=host, port=port, log_level="warning", server_header=False)
+        uvicorn.run(
+            create_app(Services.open(settings), graphiql),
+            host=host,
+            port=port,
+            log_level="warning",
+            server_header=False,
+            ws_max_size=settings.request_bytes_max,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
+        )
 
 
 def _check_port(host: str, port: int) -> None:

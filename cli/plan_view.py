@@ -1,229 +1,222 @@
-"""A planner's outcome drawn in the terminal: orders, what is proven, what simpler ways cost, coverage."""
+"""A planner's outcome for a person at a terminal: what to buy, what is proven, why, and what else there is."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from cli.plan_chart import coverage_lines
+from cli.plan_words import (
+    BASELINE_WORDS,
+    KIND_WORDS,
+    NO_PLAN_IN_TIME,
+    NOTHING_TO_BUY,
+    SHORTFALL_WORDS,
+    infeasible_words,
+    licence_words,
+    nearest_words,
+    needs_words,
+    proven_words,
+)
 from domain.months import Period
 from planner.problem import (
     Baseline,
-    BaselineKind,
-    CoverageStep,
+    DemandStep,
+    FrontierPoint,
+    OrderKind,
     Outcome,
+    PeakCost,
     PlannedOrder,
     PlanningProblem,
     PlanStatus,
     Shortfall,
-    ShortfallReason,
 )
 
-BASELINE_WORDS = {
-    BaselineKind.PEAK_FOR_WHOLE_SPAN: "one order of the peak for the whole span",
-    BaselineKind.ONE_ORDER_PER_DEMAND_STEP: "one order per step of the demand",
-    BaselineKind.MONTH_BY_MONTH: "month by month, the most that is missing",
-}
-REASON_WORDS = {
-    ShortfallReason.OUTSIDE_CONTRACT: "outside the main contract",
-    ShortfallReason.IN_THE_PAST: "before the earliest start",
-    ShortfallReason.BEFORE_EARLIEST_START: "before the earliest start",
-    ShortfallReason.LESS_THAN_A_MONTH_LEFT: "less than a month is left",
-    ShortfallReason.ORDERS_LIMITED: "the limits on orders leave it short",
-    ShortfallReason.OVER_BUDGET: "over the budget",
-}
-ROWS_ABOVE_MAX = 10
-ROWS_BELOW_MAX = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Ink:
-    """How one kind of area is drawn, and what the legend calls it."""
-
-    glyph: str
-    ascii_glyph: str
-    style: str
-    words: str
-
-
-IN_CONTRACT = _Ink("█", "#", "blue", "needed, in the main contract")
-IN_SPOTS = _Ink("▓", "+", "green", "needed, in spot contracts")
-SPARE_SPOTS = _Ink("░", "-", "green", "spare in spot contracts")
-SPARE_CONTRACT = _Ink("·", ".", "dim", "spare in the main contract")
-EMPTY = _Ink(" ", " ", "", "")
+ROWS_MAX = 12
+"""Rows of a table that explains; more are counted, and --json has them."""
+WHY = "Why: accounts missing while it runs, and with one unit less; (+n): n more runs."
 
 
 def show(problem: PlanningProblem, outcome: Outcome) -> None:
     """Print an outcome for a person, on standard output, as wide as the terminal (80 when piped)."""
     console = Console(highlight=False)
     if outcome.status is PlanStatus.INFEASIBLE:
-        _show_shortfalls(console, outcome.shortfalls)
+        _show_infeasible(console, problem, outcome)
     elif outcome.status is PlanStatus.NO_PLAN_IN_TIME:
-        console.print("No plan was found in time.")
-    elif not outcome.orders:
-        console.print("The main contract covers this demand: nothing to buy.")
+        console.print(NO_PLAN_IN_TIME)
+    elif not outcome.orders and not outcome.shortfalls:
+        console.print(NOTHING_TO_BUY)
     else:
-        console.print(_orders_table(outcome.orders))
-        console.print(f"{_proven(outcome)}\n")
-        console.print(_baselines_table(outcome))
+        _show_plan(console, problem, outcome)
+
+
+def _show_plan(console: Console, problem: PlanningProblem, outcome: Outcome) -> None:
+    if outcome.orders:
+        console.print(_orders_table(outcome, problem.order_fee_minor))
+    for words in (*proven_words(problem, outcome), *licence_words(problem, outcome)):
+        console.print(words)
+    if outcome.shortfalls:
+        _print_titled(console, "What stays short:", _shortfalls_table(outcome.shortfalls))
+    if outcome.orders:
+        _print_titled(console, WHY, _reasons_table(outcome))
+    if len(outcome.frontier) > 1:
+        title = "With fewer orders:" if problem.orders_max is None else "With so many orders:"
+        _print_titled(console, title, _frontier_table(outcome.frontier))
+    if outcome.baselines and not outcome.shortfalls:
         console.print()
-        for line in coverage_lines(problem, outcome.coverage, console.width, console.options.ascii_only):
-            console.print(line, soft_wrap=True)
+        console.print(_baselines_table(problem, outcome))
+    if outcome.peaks:
+        title = "Peaks: what the last unit there costs, when no limit is put on orders."
+        _print_titled(console, title, _peaks_table(outcome.peaks))
+    console.print()
+    for line in coverage_lines(problem, outcome.coverage, console.width, console.options.ascii_only):
+        console.print(line, soft_wrap=True)
 
 
-def _proven(outcome: Outcome) -> str:
-    if outcome.status is PlanStatus.OPTIMAL:
-        return "Proven: no plan is cheaper."
-    return f"Proven: no plan costs less than {outcome.lower_bound_minor:,} ({outcome.gap:.1%} less)."
+def _show_infeasible(console: Console, problem: PlanningProblem, outcome: Outcome) -> None:
+    _print_titled(console, infeasible_words(problem, outcome), _shortfalls_table(outcome.shortfalls), before="")
+    if outcome.nearest_demand:
+        _print_titled(console, nearest_words(outcome), _nearest_table(problem.demand, outcome.nearest_demand))
 
 
-def _table(*columns: str, left: Sequence[str]) -> Table:
+def _print_titled(console: Console, title: str, table: Table, before: str = "\n") -> None:
+    console.print(f"{before}{title}\n", style="bold")
+    console.print(table)
+
+
+def _table(*columns: str, left: Sequence[str] = ()) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
         table.add_column(column, justify="left" if column in left else "right", no_wrap=column not in left)
     return table
 
 
-def _orders_table(orders: tuple[PlannedOrder, ...]) -> Table:
-    """One row per order, then the total; prices are net."""
-    table = _table("", "starts", "last day", "months", "accounts", "price without tax", left=[])
+def _add_rows(table: Table, rows: Iterable[Sequence[str]]) -> Table:
+    """Add the first rows, and count the others in the last column's place."""
+    listed = list(rows)
+    for row in listed[:ROWS_MAX]:
+        table.add_row(*row)
+    if len(listed) > ROWS_MAX:
+        table.add_row(*[""] * (len(table.columns) - 1), f"... {len(listed) - ROWS_MAX:,} more")
+    return table
+
+
+def _days(period: Period) -> tuple[str, str]:
+    return str(period.starts_on), str(period.last_day)
+
+
+def _orders_table(outcome: Outcome, fee_minor: int) -> Table:
+    """One row per order, then the total and the fees; prices are net. Kinds stand there if licences are among them."""
+    orders = outcome.orders
+    has_licences = any(order.kind is OrderKind.ADDITIONAL_LICENCE for order in orders)
+    kind = ["what"] if has_licences else []
+    table = _table("", *kind, "starts", "last day", "months", "accounts", "price without tax", left=["what"])
     for number, order in enumerate(orders, start=1):
-        period = order.period
-        table.add_row(
-            str(number),
-            str(period.starts_on),
-            str(period.last_day),
-            str(order.months),
-            f"{order.accounts:,}",
-            f"{order.net_minor:,}",
-        )
+        words = [KIND_WORDS[order.kind]] if has_licences else []
+        table.add_row(str(number), *words, *_order_cells(order))
+    totals = [("total", outcome.net_minor)]
+    if fee_minor:
+        totals += [(f"fees ({len(orders)})", outcome.cost_minor - outcome.net_minor), ("cost", outcome.cost_minor)]
     table.add_section()
-    table.add_row("", "total", "", "", "", f"{sum(order.net_minor for order in orders):,}")
+    for label, amount in totals:
+        table.add_row("", *[""] * has_licences, label, "", "", "", f"{amount:,}")
     return table
 
 
-def _baselines_table(outcome: Outcome) -> Table:
-    table = _table("compared with", "orders", "price", "the plan saves", left=["compared with"])
+def _order_cells(order: PlannedOrder) -> tuple[str, ...]:
+    months = "" if order.months is None else str(order.months)
+    return *_days(order.period), months, f"{order.accounts:,}", f"{order.net_minor:,}"
+
+
+def _reasons_table(outcome: Outcome) -> Table:
+    table = _table("", "accounts missing", "with one unit less", left=["accounts missing", "with one unit less"])
+    rows = [
+        (str(number), needs_words(reason.serves), needs_words(reason.uncovered))
+        for number, reason in enumerate(outcome.reasons, start=1)
+    ]
+    return _add_rows(table, rows)
+
+
+def _shortfalls_table(shortfalls: tuple[Shortfall, ...]) -> Table:
+    table = _table("from", "last day", "days", "accounts missing", "why", left=["why"])
+    rows = [
+        (
+            *_days(missing.period),
+            f"{missing.period.days:,}",
+            f"{missing.accounts_missing:,}",
+            SHORTFALL_WORDS[missing.reason],
+        )
+        for missing in shortfalls
+    ]
+    return _add_rows(table, rows)
+
+
+def _nearest_table(asked: tuple[DemandStep, ...], nearest: tuple[DemandStep, ...]) -> Table:
+    """The days on which the nearest demand is less than what was asked for."""
+    table = _table("from", "last day", "accounts asked", "nearest")
+    rows = []
+    steps = iter(asked)
+    step = next(steps)
+    for near in nearest:
+        while not step.period.contains(near.period.starts_on):
+            step = next(steps)
+        if near.accounts != step.accounts:
+            rows.append((*_days(near.period), f"{step.accounts:,}", f"{near.accounts:,}"))
+    return _add_rows(table, rows)
+
+
+def _frontier_table(frontier: tuple[FrontierPoint, ...]) -> Table:
+    """The points at which the cost falls; the last ones are the least interesting, but for the very last."""
+    table = _table("orders at most", "cost", "above the last", "proven", left=["proven"])
+    falls = (later for earlier, later in pairwise(frontier) if later.cost_minor < earlier.cost_minor)
+    points = [frontier[0], *falls]
+    hidden = len(points) - ROWS_MAX
+    rows = [_frontier_cells(point, points[-1].cost_minor) for point in points]
+    if hidden > 0:
+        rows[ROWS_MAX - 2 : -1] = [("...", "", "", f"{hidden + 1:,} more")]
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _frontier_cells(point: FrontierPoint, least_minor: int) -> tuple[str, str, str, str]:
+    above = point.cost_minor - least_minor
+    share = f" ({above / least_minor:.1%})" if above and least_minor else ""
+    proven = "yes" if point.proven else f"at least {point.lower_bound_minor:,}"
+    return str(point.orders_max), f"{point.cost_minor:,}", f"{above:,}{share}", proven
+
+
+def _baselines_table(problem: PlanningProblem, outcome: Outcome) -> Table:
+    cost = "cost" if problem.order_fee_minor else "price"
+    table = _table("compared with", "orders", cost, "the plan saves", left=["compared with"])
     for baseline in outcome.baselines:
-        table.add_row(BASELINE_WORDS[baseline.kind], *_baseline_cells(baseline, outcome.net_minor))
+        table.add_row(BASELINE_WORDS[baseline.kind], *_baseline_cells(problem, baseline, outcome.cost_minor))
     return table
 
 
-def _baseline_cells(baseline: Baseline, net_minor: int) -> tuple[str, str, str]:
+def _baseline_cells(problem: PlanningProblem, baseline: Baseline, cost_minor: int) -> tuple[str, str, str]:
     if baseline.orders is None or baseline.net_minor is None:
         return "", "does not fit", ""
-    saved = baseline.net_minor - net_minor
-    share = f" ({saved / baseline.net_minor:.1%})" if saved else ""
-    return str(len(baseline.orders)), f"{baseline.net_minor:,}", f"{saved:,}{share}"
+    simpler_minor = baseline.net_minor + problem.order_fee_minor * len(baseline.orders)
+    saved = simpler_minor - cost_minor
+    words = f"{saved:,}" + (f" ({saved / simpler_minor:.1%})" if saved and simpler_minor else "")
+    if not _keeps_limits(problem, baseline.orders):
+        words = "over the limits"
+    return str(len(baseline.orders)), f"{simpler_minor:,}", words
 
 
-def _show_shortfalls(console: Console, shortfalls: tuple[Shortfall, ...]) -> None:
-    days = sum(missing.period.days for missing in shortfalls)
-    console.print(f"No plan: no spot contract can cover {days:,} day{'s' if days > 1 else ''} of the demand.\n")
-    table = _table("from", "last day", "days", "accounts missing", "why", left=["why"])
-    for missing in shortfalls:
-        period = missing.period
-        table.add_row(
-            str(period.starts_on),
-            str(period.last_day),
-            f"{period.days:,}",
-            f"{missing.accounts_missing:,}",
-            REASON_WORDS[missing.reason],
-        )
-    console.print(table)
+def _keeps_limits(problem: PlanningProblem, orders: tuple[PlannedOrder, ...]) -> bool:
+    """Whether a simpler purchase was possible at all; baselines are made without these limits."""
+    few_enough = problem.orders_max is None or len(orders) <= problem.orders_max
+    most = problem.accounts_per_order_max
+    return few_enough and (most is None or all(order.accounts <= most for order in orders))
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """The rows of the chart: each shows (low, low + step] accounts, and counts as filled when touched.
-
-    The main contract's capacity is the edge of a row and a row is whole licence units, so that a plan of few
-    units is drawn exactly, however small it is beside the contract.
-    """
-
-    step: int
-    lows: tuple[int, ...]
-
-    @classmethod
-    def of(cls, steps: Sequence[CoverageStep], accounts_per_unit: int) -> "_Scale":
-        capacity = max(step.capacity_before for step in steps)
-        top = max(capacity + 1, *(max(step.demand, step.capacity_after) for step in steps))
-        units = _ceil(top - capacity, accounts_per_unit)
-        step = accounts_per_unit * _ceil(units, ROWS_ABOVE_MAX)
-        above, below = _ceil(top - capacity, step), min(ROWS_BELOW_MAX, _ceil(capacity, step))
-        return cls(step, tuple(capacity + row * step for row in range(above - 1, -below - 1, -1)))
-
-
-def coverage_lines(
-    problem: PlanningProblem, steps: tuple[CoverageStep, ...], width: int, ascii_only: bool
-) -> list[Text]:
-    """Demand against capacity before and after the plan: accounts upwards, days to the right.
-
-    A column stands for as many days as the width asks for and shows the one that needs most.
-    """
-    scale = _Scale.of(steps, problem.contract.accounts_per_unit)
-    margin = max(len(f"{low + scale.step:,}") for low in scale.lows)
-    days_per_column = _ceil(problem.window.days, max(1, width - margin - 3))
-    columns = _columns(steps, problem.window, days_per_column)
-    wall, floor, corner = ("|", "-", "+") if ascii_only else ("│", "─", "└")
-    lines = [Text(f"accounts, {days_per_column} day{'s' if days_per_column > 1 else ''} per column")]
-    for low in scale.lows:
-        line = Text(f"{low + scale.step:>{margin},} {wall}")
-        for ink, cells in groupby(_ink(step, low) for step in columns):
-            glyph = ink.ascii_glyph if ascii_only else ink.glyph
-            line.append(glyph * len(list(cells)), style=ink.style)
-        line.rstrip()
-        lines.append(line)
-    lines.append(Text(f"{max(0, scale.lows[-1]):>{margin},} {corner}{floor * len(columns)}"))
-    lines.append(Text(" " * (margin + 2) + _month_labels(problem.window, days_per_column, len(columns))))
-    for inks in ((IN_CONTRACT, SPARE_CONTRACT), (IN_SPOTS, SPARE_SPOTS)):
-        line = Text(" " * (margin + 2))
-        for ink in inks:
-            line.append(ink.ascii_glyph if ascii_only else ink.glyph, style=ink.style)
-            line.append(f" {ink.words:<30}")
-        line.rstrip()
-        lines.append(line)
-    return lines
-
-
-def _columns(steps: tuple[CoverageStep, ...], window: Period, days_per_column: int) -> tuple[CoverageStep, ...]:
-    """Per column the step that needs most of those it touches; the least capacity among equals."""
-    columns = []
-    for offset in range(0, window.days, days_per_column):
-        begin = window.starts_on + timedelta(days=offset)
-        span = Period(begin, begin + timedelta(days=min(days_per_column, window.days - offset)))
-        touched = [step for step in steps if step.period.overlaps(span)]
-        columns.append(max(touched, key=lambda step: (step.demand, -step.capacity_after)))
-    return tuple(columns)
-
-
-def _ink(step: CoverageStep, low: int) -> _Ink:
-    if step.capacity_before > low:
-        return IN_CONTRACT if step.demand > low else SPARE_CONTRACT
-    if step.capacity_after > low:
-        return IN_SPOTS if step.demand > low else SPARE_SPOTS
-    return EMPTY
-
-
-def _month_labels(window: Period, days_per_column: int, columns: int) -> str:
-    """The first column's day, then year and month where a month begins and the label fits."""
-    line = str(window.starts_on)
-    first = _next_month(window.starts_on)
-    while first < window.ends_before:
-        column = _ceil((first - window.starts_on).days, days_per_column)
-        if len(line) < column <= columns - len("2026-04"):
-            line = line.ljust(column) + f"{first:%Y-%m}"
-        first = _next_month(first)
-    return line
-
-
-def _next_month(day: date) -> date:
-    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
-
-
-def _ceil(numerator: int, denominator: int) -> int:
-    return -(-numerator // denominator)
+def _peaks_table(peaks: tuple[PeakCost, ...]) -> Table:
+    table = _table("from", "last day", "accounts", "with so many fewer", "it costs less by")
+    rows = [
+        (*_days(peak.period), f"{peak.accounts:,}", f"{peak.accounts_fewer:,}", f"{peak.net_minor:,}") for peak in peaks
+    ]
+    return _add_rows(table, rows)
