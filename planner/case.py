@@ -87,7 +87,10 @@ class Case:
     def shortage(self) -> Shortage:
         """What is asked of a search for the most useful plan."""
         missing = missing_by_day(self.steps, self.offers.first_day, self._days)
-        per_unit, question = self.problem.contract.accounts_per_unit, self._question(self.offers)
+        offers, budget = self.offers, self.problem.budget_minor
+        if budget is not None:
+            offers = offers.select(offers.price + self.problem.order_fee_minor <= budget)
+        per_unit, question = self.problem.contract.accounts_per_unit, self._question(offers)
         return Shortage(question, missing, per_unit, self.problem.orders_max, self.problem.budget_minor)
 
     @cached_property
@@ -160,7 +163,7 @@ class Case:
     def partly_covered(self, useful: Useful, otherwise: ShortfallReason) -> Outcome:
         """The most useful plan where not everything can be covered; without a budget, only what it would cover."""
         problem = self.problem
-        orders = planned_orders(problem, self.offers, useful.plan)
+        orders = planned_orders(problem, self.shortage.question.offers, useful.plan)
         steps = with_orders(problem, self.steps, orders)
         short = shortfall_account_days(steps)
         verify(problem, orders, short)

@@ -78,7 +78,11 @@ def most_useful(shortage: Shortage, deadline: float) -> Iterator[Useful]:
     The first is to buy nothing, at once: it keeps every limit.
     """
     best = nothing_bought(shortage)
+    if not len(shortage.question.offers):
+        best = replace(best, shortfall_bound_account_days=best.shortfall_account_days)
     yield best
+    if best.shortfall_account_days == best.shortfall_bound_account_days:
+        return
     best = yield from _by_prices_of_money(shortage, best, deadline)
     yield from _by_constraints(shortage, best, deadline)
 
