@@ -1,21 +1,72 @@
-"""``python -m bench``: every measurement as a table. Compare ratios: single times depend on the machine."""
+"""``python -m bench [NAME] [--long]``: measurements as tables. Compare ratios: single times depend on the machine."""
 
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
 from time import perf_counter
 
 from rich.console import Console
+from rich.table import Table
 
-from bench import flow, integer_solvers, service
+from bench import flow, frontier, growth, integer_solvers, latency, service, traces
 from bench.problems import instance_problems, year_problems
+
+Tables = Iterator[Table]
+
+
+def _service(_long: bool) -> Tables:
+    yield service.run(instance_problems())
+
+
+def _flow(_long: bool) -> Tables:
+    yield flow.table(flow.measure(year_problems()))
+
+
+def _solvers(_long: bool) -> Tables:
+    yield integer_solvers.table(integer_solvers.measure(year_problems()))
+
+
+def _frontier(long: bool) -> Tables:
+    yield frontier.table(frontier.measure(long=long))
+
+
+def _traces(long: bool) -> Tables:
+    for days in traces.SECONDS:
+        yield traces.table(days, traces.measure(days, long=long))
+
+
+def _growth(long: bool) -> Tables:
+    effort = growth.LONG if long else growth.SHORT
+    yield growth.table(effort, growth.measure(effort))
+
+
+def _latency(long: bool) -> Tables:
+    yield latency.table(latency.measure(long=long))
+
+
+BENCHES: dict[str, Callable[[bool], Tables]] = {
+    "service": _service,
+    "flow": _flow,
+    "solvers": _solvers,
+    "frontier": _frontier,
+    "latency": _latency,
+    "traces": _traces,
+    "growth": _growth,
+}
+SHORT = ("service", "flow", "solvers", "frontier", "latency")
+"""What runs without a name; the others take minutes each."""
 
 
 def main() -> None:
-    """Run all measurements, the shortest first."""
+    """Run one measurement, or the short ones."""
+    parser = ArgumentParser(prog="python -m bench", description="Measurements, printed as tables.")
+    parser.add_argument("name", nargs="?", choices=BENCHES, help=f"one of them; without it: {', '.join(SHORT)}")
+    parser.add_argument("--long", action="store_true", help="more instances, seeds, rounds and time; up to 40 minutes")
+    arguments = parser.parse_args()
     console = Console(highlight=False)
     started = perf_counter()
-    year = year_problems()
-    console.print(service.run(instance_problems()))
-    console.print(flow.table(flow.measure(year)))
-    console.print(integer_solvers.table(integer_solvers.measure(year)))
+    for name in (arguments.name,) if arguments.name else SHORT:
+        for table in BENCHES[name](arguments.long):
+            console.print(table)
     console.print(f"{perf_counter() - started:.0f} seconds in all")
 
 

@@ -1,10 +1,11 @@
 """HiGHS in a process of its own: highspy and ortools do not load together.
 
-Reads one covering problem as JSON per line, solves it and writes one line of times and cost; it times itself,
+Reads one question as JSON per line, solves it and writes one line of times and cost; it times itself,
 so that neither its start nor the pipe is counted.
 """
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,48 @@ def solve(problem: dict[str, Any], *, integer: bool) -> dict[str, float | int]:
     import highspy  # noqa: PLC0415 # only in the child process
 
     started = perf_counter()
+    lp = _covering(problem)
+    if integer:
+        lp.integrality_ = [highspy.HighsVarType.kInteger] * lp.num_col_
+    highs = _highs(lp)
+    built = perf_counter()
+    highs.run()
+    solved = perf_counter()
+    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        raise RuntimeError(f"HiGHS ended with {highs.getModelStatus()}")
+    cost = round(highs.getInfo().objective_function_value)
+    return {"build_seconds": built - started, "solve_seconds": solved - built, "cost_minor": cost}
+
+
+def at_most(problem: dict[str, Any], *, orders_max: int, seconds_max: float) -> dict[str, Any]:
+    """The same with at most so many orders, as the big-M model of :mod:`bench.big_m`, within a time limit.
+
+    Returns:
+        ``solve_seconds``, ``cost_minor`` (None without a plan) and ``bound_minor``.
+
+    Raises:
+        RuntimeError: HiGHS says that there is no plan, or fails.
+    """
+    import highspy  # noqa: PLC0415 # only in the child process
+
+    highs = _highs(_with_orders(_covering(problem), orders_max))
+    highs.setOptionValue("time_limit", seconds_max)
+    started = perf_counter()
+    highs.run()
+    seconds = perf_counter() - started
+    status, info = highs.getModelStatus(), highs.getInfo()
+    if status not in {highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kTimeLimit}:
+        raise RuntimeError(f"HiGHS ended with {status}")
+    has_plan = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    cost = round(info.objective_function_value) if has_plan else None
+    bound = cost if status == highspy.HighsModelStatus.kOptimal else math.ceil(max(0.0, info.mip_dual_bound) - 1e-6)
+    return {"solve_seconds": seconds, "cost_minor": cost, "bound_minor": bound}
+
+
+def _covering(problem: dict[str, Any]) -> Any:  # highspy is only in the child process
+    """A column of units per offer, a row per day with a deficit."""
+    import highspy  # noqa: PLC0415
+
     lp = highspy.HighsLp()
     start, end = np.array(problem["start"]), np.array(problem["end"])
     deficit = np.array(problem["deficit"])
@@ -40,19 +83,42 @@ def solve(problem: dict[str, Any], *, integer: bool) -> dict[str, float | int]:
     lp.a_matrix_.start_ = np.concatenate([[0], np.cumsum(last_row - first_row)])
     lp.a_matrix_.index_ = np.concatenate([np.arange(a, b) for a, b in zip(first_row, last_row, strict=True)])
     lp.a_matrix_.value_ = np.ones(int((last_row - first_row).sum()))
-    if integer:
-        lp.integrality_ = [highspy.HighsVarType.kInteger] * len(start)
+    return lp
+
+
+def _with_orders(lp: Any, orders_max: int) -> Any:  # as above
+    """A binary column per offer, a row per offer that allows units only where it is 1, and a row that counts them."""
+    import highspy  # noqa: PLC0415
+
+    offers, days = lp.num_col_, lp.num_row_
+    units_max = np.array(lp.col_upper_)
+    starts, covered = np.array(lp.a_matrix_.start_), np.array(lp.a_matrix_.index_)
+    link, count = days + np.arange(offers), np.full(offers, days + offers)
+    lp.num_col_, lp.num_row_ = 2 * offers, days + offers + 1
+    lp.col_cost_ = np.concatenate([lp.col_cost_, np.zeros(offers)])
+    lp.col_lower_ = np.zeros(2 * offers)
+    lp.col_upper_ = np.concatenate([units_max, np.ones(offers)])
+    lp.row_lower_ = np.concatenate([lp.row_lower_, np.full(offers + 1, -highspy.kHighsInf)])
+    lp.row_upper_ = np.concatenate([lp.row_upper_, np.zeros(offers), [orders_max]])
+    # Each column of units gets its link at its end; after them each binary column has its link and its count.
+    lp.a_matrix_.index_ = np.concatenate([np.insert(covered, starts[1:], link), np.stack([link, count], 1).ravel()])
+    values = np.stack([-units_max, np.ones(offers)], 1).ravel()
+    lp.a_matrix_.value_ = np.concatenate([np.ones(len(covered) + offers), values])
+    ends = starts + np.arange(offers + 1)
+    lp.a_matrix_.start_ = np.concatenate([ends, ends[-1] + 2 * np.arange(1, offers + 1)])
+    lp.integrality_ = [highspy.HighsVarType.kInteger] * (2 * offers)
+    return lp
+
+
+def _highs(lp: Any) -> Any:  # as above
+    import highspy  # noqa: PLC0415
+
     highs = highspy.Highs()  # type: ignore[no-untyped-call] # highspy leaves it unannotated
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("mip_rel_gap", 0.0)
+    highs.setOptionValue("mip_abs_gap", 0.5)  # Costs are whole numbers.
     highs.passModel(lp)
-    built = perf_counter()
-    highs.run()
-    solved = perf_counter()
-    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        raise RuntimeError(f"HiGHS ended with {highs.getModelStatus()}")
-    cost = round(highs.getInfo().objective_function_value)
-    return {"build_seconds": built - started, "solve_seconds": solved - built, "cost_minor": cost}
+    return highs
 
 
 class HighsProcess:
@@ -63,9 +129,16 @@ class HighsProcess:
 
     def solve(self, problem: dict[str, Any], *, integer: bool) -> dict[str, Any]:
         """Solve in the child; arguments and answer as in :func:`solve`."""
+        return self._ask({"problem": problem, "integer": integer})
+
+    def at_most(self, problem: dict[str, Any], *, orders_max: int, seconds_max: float) -> dict[str, Any]:
+        """Solve in the child; arguments and answer as in :func:`at_most`."""
+        return self._ask({"problem": problem, "orders_max": orders_max, "seconds_max": seconds_max})
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("the HiGHS process has no pipes")
-        self._process.stdin.write(json.dumps({**problem, "integer": integer}) + "\n")
+        self._process.stdin.write(json.dumps(question) + "\n")
         self._process.stdin.flush()
         for line in self._process.stdout:
             if line.startswith("{"):  # HiGHS greets on the same output.
@@ -86,8 +159,9 @@ def highs_process() -> Iterator[HighsProcess]:
 def main() -> None:
     """Answer problems until the input ends."""
     for line in sys.stdin:
-        problem = json.loads(line)
-        print(json.dumps(solve(problem, integer=problem["integer"])), flush=True)
+        question = json.loads(line)
+        answer = at_most(**question) if "orders_max" in question else solve(**question)
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The planning problems that are measured: a year of days, twelve months, three kinds of demand."""
+"""The planning problems that are measured: a year of days with three kinds of demand, instances, real series."""
 
 import json
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -12,11 +12,13 @@ from statistics import median_low
 from typing import Any
 
 from domain.contracts import AdditionalLicence, BillingCycle, MainContract, Term
-from domain.months import Period, ends_before
+from domain.months import Period, ends_before, months_begun
 from planner.problem import DemandStep, PlanningProblem
 
 MONTHLY_UNIT_PRICE_MINOR = 5_000
 TRACES = Path(__file__).parent / "data" / "traces.json"
+FORECASTS = ("r1A", "r1B", "r1C", "r2A")
+"""The series that stand for daily forecasts in the tables of single solves."""
 INSTANCES = Path(__file__).parents[1] / "tests" / "planner" / "data" / "instances.json"
 
 
@@ -39,8 +41,20 @@ def year_problems() -> list[NamedProblem]:
 
 def instance_problems() -> list[NamedProblem]:
     """The instances with a known optimum that the tests use."""
+    return [NamedProblem(instance["name"], _instance(instance)) for instance in _instances()]
+
+
+def instance_frontiers() -> dict[str, dict[int, int | None]]:
+    """By instance and K: the known least cost with at most K orders; None where so few cannot cover the demand."""
+    return {
+        instance["name"]: {int(orders): cost for orders, cost in instance["cheapest_with_at_most_orders"].items()}
+        for instance in _instances()
+    }
+
+
+def _instances() -> list[dict[str, Any]]:
     instances: list[dict[str, Any]] = json.loads(INSTANCES.read_text())
-    return [NamedProblem(instance["name"], _instance(instance)) for instance in instances]
+    return instances
 
 
 def _interactive(rises: int) -> PlanningProblem:
@@ -53,7 +67,7 @@ def _interactive(rises: int) -> PlanningProblem:
         length = rng.randint(5, min(80, share - 5))
         begin = event * share + rng.randint(1, share - length - 1)
         levels[begin : begin + length] = [capacity + unit * rng.randint(1, 8)] * length
-    return _year_problem(date(2026, 4, 1), levels, capacity, unit)
+    return problem_of_levels(_year(date(2026, 4, 1)), levels, capacity, unit)
 
 
 def _seasonal() -> PlanningProblem:
@@ -64,31 +78,60 @@ def _seasonal() -> PlanningProblem:
         season = 500 + 300 * math.sin(2 * math.pi * (offset - 90) / 365)
         weekend = (first + timedelta(days=offset)).weekday() >= 5
         levels.append(round(season * (0.9 if weekend else 1.0)))
-    return _year_problem(first, levels, capacity=500, unit=10)
+    return problem_of_levels(_year(first), levels, capacity=500, unit=10)
+
+
+def trace_problems(days_max: int, *, orders_max: int, whole_only: bool = False) -> list[NamedProblem]:
+    """The first ``days_max`` days of every real series; shorter series whole, or left out with ``whole_only``.
+
+    The window's median is the contract and a thirtieth of the range above it the licence unit. The contract has
+    the fewest whole months that hold the window.
+    """
+    return [
+        NamedProblem(name, replace(_trace_problem(series, days_max), orders_max=orders_max))
+        for name, series in _series().items()
+        if not whole_only or len(series["daily_max"]) >= days_max
+    ]
 
 
 def _forecasts() -> Iterator[NamedProblem]:
-    """Real daily maxima: the median is the contract, a thirtieth of the range above it the licence unit."""
-    for name, series in json.loads(TRACES.read_text())["series"].items():
-        levels = series["daily_max"]
-        capacity = median_low(levels)
-        unit = max(1, (max(levels) - capacity) // 30)
-        first = date.fromisoformat(series["start"])
-        yield NamedProblem(f"forecast {name}", _year_problem(first, levels, capacity, unit))
+    for name in FORECASTS:
+        yield NamedProblem(f"forecast {name}", _trace_problem(_series()[name], 365))
 
 
-def _year_problem(first: date, levels: Sequence[int], capacity: int, unit: int) -> PlanningProblem:
-    """A contract of twelve months; ``levels`` are the accounts needed on each of its days."""
-    year = Period(first, ends_before(first, 12))
-    if year.days != len(levels):
-        raise ValueError(f"{len(levels)} days of demand for a year of {year.days}")
+def _series() -> dict[str, Any]:
+    series: dict[str, Any] = json.loads(TRACES.read_text())["series"]
+    return series
+
+
+def _trace_problem(series: dict[str, Any], days_max: int) -> PlanningProblem:
+    levels = series["daily_max"][:days_max]
+    capacity = median_low(levels)
+    unit = max(1, (max(levels) - capacity) // 30)
+    first = date.fromisoformat(series["start"])
+    months = months_begun(Period(first, first + timedelta(days=len(levels))))
+    return problem_of_levels(Period(first, ends_before(first, months)), levels, capacity, unit)
+
+
+def problem_of_levels(contract: Period, levels: Sequence[int], capacity: int, unit: int) -> PlanningProblem:
+    """``levels`` are the accounts needed on each day from the contract's first on, ``capacity`` those it has.
+
+    Raises:
+        ValueError: there are more levels than the contract has days.
+    """
+    if len(levels) > contract.days:
+        raise ValueError(f"{len(levels)} days of demand for a contract of {contract.days}")
     demand = []
-    begin = first
+    first = begin = contract.starts_on
     for accounts, run in groupby(levels):
         until = begin + timedelta(days=len(list(run)))
         demand.append(DemandStep(Period(begin, until), accounts))
         begin = until
-    return PlanningProblem(_contract(year, capacity, unit), tuple(demand), today=first, earliest_start=first)
+    return PlanningProblem(_contract(contract, capacity, unit), tuple(demand), today=first, earliest_start=first)
+
+
+def _year(first: date) -> Period:
+    return Period(first, ends_before(first, 12))
 
 
 def _instance(instance: dict[str, Any]) -> PlanningProblem:

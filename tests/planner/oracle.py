@@ -1,11 +1,20 @@
-"""What the planner must answer, recounted day by day and searched exhaustively: slow, and none of its code."""
+"""What the planner must answer, recounted day by day and searched exhaustively: slow, and none of its code.
 
+Plans as sets of orders, for frontiers and ties, are in :mod:`tests.planner.order_oracle`.
+"""
+
+import json
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 from itertools import combinations_with_replacement
+from pathlib import Path
+from typing import Any
 
+from domain.contracts import BillingCycle, Term
 from domain.months import ends_before
 from planner.problem import PlannedOrder, PlanningProblem
 from tests.domain.builders import days_of, recount
@@ -18,7 +27,7 @@ end_of = cache(ends_before)
 
 @dataclass(frozen=True)
 class NaiveOffer:
-    """One unit for whole months."""
+    """One unit for whole months, or, as a licence of 0 months, until the end of a term."""
 
     starts_on: date
     ends_before: date
@@ -40,6 +49,36 @@ def naive_offers(problem: PlanningProblem) -> list[NaiveOffer]:
             months, month_starts_on = months + 1, end
         starts_on += timedelta(days=1)
     return offers
+
+
+def naive_licences(problem: PlanningProblem) -> list[NaiveOffer]:
+    """An additional licence from every day on until the end of its term, where the problem asks for them."""
+    licences = []
+    starts_on = max(problem.earliest_start, problem.contract.starts_on)
+    while problem.additional_licences and starts_on < problem.contract.ends_before:
+        term = problem.contract.term_on(starts_on)
+        licences.append(NaiveOffer(starts_on, term.period.ends_before, 0, licence_price(term, starts_on)))
+        starts_on += timedelta(days=1)
+    return licences
+
+
+def licence_price(term: Term, starts_on: date) -> int:
+    """A unit until the term's end: the share of the year in days, or each month begun."""
+    end = term.period.ends_before
+    if term.billing_cycle is BillingCycle.ANNUAL:
+        return term.annual_unit_price_minor * (end - starts_on).days // 365
+    months = 1
+    while end_of(starts_on, months) < end:
+        months += 1
+    return months * term.monthly_unit_price_minor
+
+
+def rows_of(problem: PlanningProblem) -> list[Interval]:
+    """All that is on offer as (start, end, price), days counted as ordinals."""
+    return [
+        (offer.starts_on.toordinal(), offer.ends_before.toordinal(), offer.price)
+        for offer in naive_offers(problem) + naive_licences(problem)
+    ]
 
 
 def demand_on(problem: PlanningProblem, on: date) -> int:
@@ -64,10 +103,7 @@ def bought_on(orders: tuple[PlannedOrder, ...], on: date) -> int:
 
 def cheapest(problem: PlanningProblem) -> tuple[int, int] | None:
     """The least cost and, at that cost, the fewest single-unit contracts; None where nothing covers a day."""
-    rows = [
-        (offer.starts_on.toordinal(), offer.ends_before.toordinal(), offer.price) for offer in naive_offers(problem)
-    ]
-    return cheapest_cover(rows, {on.toordinal(): units for on, units in units_missing(problem).items()})
+    return cheapest_cover(rows_of(problem), {on.toordinal(): units for on, units in units_missing(problem).items()})
 
 
 def cheapest_cover(rows: Sequence[Interval], missing: Mapping[int, int]) -> tuple[int, int] | None:
@@ -79,7 +115,7 @@ def cheapest_cover(rows: Sequence[Interval], missing: Mapping[int, int]) -> tupl
     """
     states: dict[tuple[int, ...], tuple[int, int]] = {(): (0, 0)}
     for day, units in sorted(missing.items()):
-        menu = _menu([row for row in rows if row[0] <= day < row[1]])
+        menu = cheap_and_long([row for row in rows if row[0] <= day < row[1]])
         bought: dict[tuple[int, ...], tuple[int, int]] = {}
         for ends, (cost, contracts) in states.items():
             running = [end for end in ends if end > day]
@@ -91,10 +127,19 @@ def cheapest_cover(rows: Sequence[Interval], missing: Mapping[int, int]) -> tupl
     return min(states.values(), default=None)
 
 
-def _menu(covering: list[Interval]) -> list[Interval]:
+def cheap_and_long(covering: Sequence[Interval]) -> list[Interval]:
     """The intervals of which none is both as cheap and as long."""
     menu: list[Interval] = []
     for row in sorted(covering, key=lambda row: (row[2], -row[1])):
         if not menu or row[1] > menu[-1][1]:
             menu.append(row)
     return menu
+
+
+def highs_answers(questions: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """What HiGHS says to the questions of :mod:`tests.planner.highs_optima`."""
+    script = Path(__file__).with_name("highs_optima.py")
+    asked = json.dumps(questions)
+    answers = subprocess.run([sys.executable, script], input=asked, capture_output=True, text=True, check=True)
+    found: list[Any] = json.loads(answers.stdout.splitlines()[-1])
+    return found

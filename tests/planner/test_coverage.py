@@ -72,7 +72,7 @@ def problem_of(seed: int) -> PlanningProblem:
 def test_steps_are_the_recount_of_every_day_and_maximal(first_seed: int) -> None:
     for seed in range(first_seed, first_seed + 50):
         asked = problem_of(seed)
-        outcome = solve(asked)
+        outcome = solve(asked, 0.05)
         listed = {
             on: (step.demand, step.capacity_before, step.capacity_after)
             for step in outcome.coverage
@@ -117,7 +117,7 @@ def test_an_order_is_needed_on_the_days_that_a_unit_less_would_leave_short(first
     orders = 0
     for seed in range(first_seed, first_seed + 50):
         asked = problem_of(seed)
-        outcome = solve(asked)
+        outcome = solve(asked, 0.05)
         expected = tuple(recounted_reason(asked, order, outcome.orders) for order in outcome.orders)
         assert outcome.reasons == expected, seed
         # A cheapest plan has no order that nothing needs.

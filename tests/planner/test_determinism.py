@@ -17,8 +17,11 @@ ANSWERS = """
 from dataclasses import replace
 from planner.solve import solve
 from tests.planner.builders import larger_problem, small_problem
-for problem in [small_problem(seed) for seed in range(20)] + [larger_problem(seed) for seed in range(6)]:
-    print(replace(solve(problem), solve_milliseconds=0.0))
+for problem in map(small_problem, range(40)):
+    print(replace(solve(problem, 60.0), solve_milliseconds=0.0))
+for problem in map(larger_problem, range(6)):
+    # Without any time to search: what is found in a given time depends on the machine.
+    print(replace(solve(problem, 0.0), solve_milliseconds=0.0))
 """
 
 
@@ -40,8 +43,8 @@ def test_two_processes_give_the_same_answers() -> None:
         for hash_seed in ("1", "2")
     ]
     assert printed[0] == printed[1]
-    assert printed[0].count("PlanStatus.OPTIMAL") >= 20
-    assert printed[0].count("PlannedOrder(") >= 50
+    assert printed[0].count("PlanStatus.OPTIMAL") >= 30
+    assert printed[0].count("PlannedOrder(") >= 100
 
 
 def test_the_order_of_a_profiles_entries_does_not_matter() -> None:
