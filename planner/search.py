@@ -172,9 +172,15 @@ class Search:
         yield from self._first_plans()
         # The proof that no cheapest plan has fewer orders gets half of the time, and gives back what it does not need.
         yield from self._improve(self.seconds_left * (0.5 if self._is_about_the_face else 0.0))
-        self._branch()
-        yield
+        for orders in self._open()[:1]:
+            self._branch(orders)
+            yield
         yield from self._improve(0.0)
+        # What annealing has given up: one number of orders after the other.
+        for orders in self._open():
+            if not self.board.is_proven(orders):
+                self._branch(orders)
+                yield
 
     def _exact_search(self, orders: range) -> ExactSearch:
         return ExactSearch(self.question, self.board, self._line, orders)
@@ -242,20 +248,16 @@ class Search:
                 quickest, least = exact, exact.seconds_guessed
         return quickest
 
-    def _branch(self) -> None:
-        """CP-SAT in the time that is left, for the number of orders that matters most."""
-        open_now = self._open()
-        if not open_now or self.seconds_left < BRANCH_SECONDS_MIN or len(self.question.offers) > BRANCH_OFFERS_MAX:
+    def _branch(self, orders: int) -> None:
+        """CP-SAT in the time that is left, for one number of orders."""
+        if self.seconds_left < BRANCH_SECONDS_MIN or len(self.question.offers) > BRANCH_OFFERS_MAX:
             return
         from planner.branch import branch  # noqa: PLC0415 # 0.4 s and 60 MB that most questions do not need
 
         self.methods.add("branch")
-        orders = open_now[0]
-        known = self.board.at_most(orders)
-        face = None
-        if self._is_about_the_face:
-            face = self._face()
-            known = self.board.at_most(orders + 1)
+        face, known = None, self.board.at_most(orders)
+        if self._is_about_the_face and self.board.bound(orders) == self.board.prices_floor_minor:
+            face, known = self._face(), self.best
         if known is None:
             return
         found = branch(self.question, self._line, known, orders_max=orders, deadline=self.deadline, face=face)

@@ -64,6 +64,8 @@ def _spot_price(problem: PlanningProblem, order: PlannedOrder) -> int:
 def _licence_price(problem: PlanningProblem, order: PlannedOrder) -> int:
     if not problem.additional_licences or order.months is not None:
         raise PlanViolationError(f"V1: {order} is no additional licence that was asked for")
+    if order.period.starts_on >= problem.contract.ends_before:
+        raise PlanViolationError(f"V1: {order} starts after the contract")
     term = problem.contract.term_on(order.period.starts_on)
     if order.period.ends_before != term.period.ends_before:
         raise PlanViolationError(f"V1: {order} does not end with its term")

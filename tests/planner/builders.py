@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import pytest
 
 from domain.contracts import AdditionalLicence, BillingCycle, MainContract, SpotContract, Term
 from domain.months import Period, ends_before
@@ -17,6 +18,12 @@ from planner.problem import DemandStep, PlannedOrder, PlanningProblem
 from tests.domain.builders import contract, day, days_of, period, recount, term
 
 ONE_DAY = timedelta(days=1)
+
+
+def seeds(always: int, *, soak: int, block: int = 50) -> pytest.MarkDecorator:
+    """Parametrizes ``first_seed``, in blocks; the ones from ``always`` on are only tested where time is no object."""
+    later = (pytest.param(first, marks=pytest.mark.soak) for first in range(always, soak, block))
+    return pytest.mark.parametrize("first_seed", [*range(0, always, block), *later])
 
 
 def problem(

@@ -11,7 +11,7 @@ from planner.problem import Outcome, PlanningProblem, PlanStatus, Shortfall, Sho
 from planner.solve import solve
 from planner.verify import verify
 from tests.domain.builders import contract, period, term
-from tests.planner.builders import larger_problem, planned, problem, small_problem, tiny_problem, with_options
+from tests.planner.builders import larger_problem, planned, problem, seeds, small_problem, tiny_problem, with_options
 from tests.planner.oracle import accounts_missing, bought_on, highs_answers, rows_of
 from tests.planner.order_oracle import best_sets
 
@@ -54,7 +54,7 @@ def budgeted(problem: PlanningProblem, seed: int) -> PlanningProblem:
     return replace(problem, budget_minor=budget)
 
 
-@pytest.mark.parametrize("first_seed", range(0, 200, BLOCK))
+@seeds(100, soak=1_000, block=BLOCK)
 def test_shortfall_and_cost_are_those_of_all_sets_of_up_to_two_orders(first_seed: int) -> None:
     kinds: Counter[str] = Counter()
     for seed in range(first_seed, first_seed + BLOCK):
@@ -71,7 +71,7 @@ def test_shortfall_and_cost_are_those_of_all_sets_of_up_to_two_orders(first_seed
     assert kinds["in between"] >= 5, kinds
 
 
-HIGHS_PROBLEMS = 40
+HIGHS_PROBLEMS = 24
 
 
 def highs_problem(seed: int) -> PlanningProblem:
@@ -101,10 +101,9 @@ def highs_optima() -> list[tuple[int, int]]:
     return [(round(short), round(cost)) for short, cost in answers]
 
 
-@pytest.mark.parametrize("first_seed", range(0, HIGHS_PROBLEMS, 20))
-def test_shortfall_and_cost_are_what_highs_proves(first_seed: int, highs_optima: list[tuple[int, int]]) -> None:
+def test_shortfall_and_cost_are_what_highs_proves(highs_optima: list[tuple[int, int]]) -> None:
     proven = 0
-    for seed in range(first_seed, first_seed + 20):
+    for seed in range(HIGHS_PROBLEMS):
         asked = highs_problem(seed)
         inside = sum(as_json(asked)["missing"])
         outside = sum(accounts_missing(asked).values()) - inside
@@ -212,7 +211,7 @@ def test_a_renewals_lower_price_is_worth_waiting_for() -> None:
     assert sum(order.months or 0 for order in outcome.orders) == 2
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_bounds_hold_on_larger_problems_and_a_larger_budget_leaves_no_more_short(seed: int) -> None:
     asked = larger_problem(seed)
     cost = solve(asked, 0.0).cost_minor

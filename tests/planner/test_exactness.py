@@ -10,6 +10,7 @@ from tests.planner.builders import larger_problem, small_problem
 from tests.planner.oracle import cheapest, highs_answers, naive_offers, units_missing
 
 BLOCK = 50
+HIGHS_PROBLEMS = 100
 PLENTY = 60.0
 """Seconds that small problems never need."""
 AT_ONCE = 0.0
@@ -71,12 +72,12 @@ def as_json(problem: PlanningProblem) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def highs_optima() -> list[float]:
-    return highs_answers([as_json(larger_problem(seed)) for seed in range(200)])
+    return highs_answers([as_json(larger_problem(seed)) for seed in range(HIGHS_PROBLEMS)])
 
 
-@pytest.mark.parametrize("first_seed", range(0, 200, BLOCK))
+@pytest.mark.parametrize("first_seed", range(0, HIGHS_PROBLEMS, BLOCK))
 def test_cost_is_what_highs_proves(first_seed: int, highs_optima: list[float]) -> None:
-    assert len(highs_optima) == 200
+    assert len(highs_optima) == HIGHS_PROBLEMS
     for seed in range(first_seed, first_seed + BLOCK):
         outcome = solve(larger_problem(seed), AT_ONCE)
         assert proven(outcome), seed

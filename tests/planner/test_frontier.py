@@ -3,12 +3,11 @@
 from collections import Counter
 from dataclasses import replace
 
-import pytest
-
-from planner.problem import FrontierPoint, Outcome, PlanningProblem, PlanStatus, ShortfallReason
+from planner.problem import FrontierPoint, Outcome, PlannedOrder, PlanningProblem, PlanStatus, ShortfallReason
 from planner.solve import solve
 from planner.verify import verify
-from tests.planner.builders import problem, small_problem, tiny_problem, with_options
+from tests.planner.builders import problem, seeds, small_problem, tiny_problem, with_options
+from tests.planner.oracle import accounts_missing, bought_on, naive_licences, naive_offers
 from tests.planner.order_oracle import NEVER, Best, Costs, FrontierOracle, best_sets
 
 BLOCK = 50
@@ -39,7 +38,7 @@ def assert_frontier(problem: PlanningProblem, outcome: Outcome, seed: int) -> Co
     return costs
 
 
-@pytest.mark.parametrize("first_seed", range(0, 500, BLOCK))
+@seeds(500, soak=5_000)
 def test_frontiers_are_those_of_an_exhaustive_search(first_seed: int) -> None:
     for seed in range(first_seed, first_seed + BLOCK):
         problem = replace(asked(seed), accounts_per_order_max=None)
@@ -52,7 +51,7 @@ def test_frontiers_are_those_of_an_exhaustive_search(first_seed: int) -> None:
         assert outcome.status is PlanStatus.OPTIMAL or outcome.shortfalls, seed
 
 
-@pytest.mark.parametrize("first_seed", range(0, 500, BLOCK))
+@seeds(300, soak=5_000)
 def test_frontiers_of_small_orders_are_those_of_an_exhaustive_search(first_seed: int) -> None:
     limited = 0
     for seed in range(first_seed, first_seed + BLOCK):
@@ -68,7 +67,7 @@ def test_frontiers_of_small_orders_are_those_of_an_exhaustive_search(first_seed:
     assert limited >= 5
 
 
-@pytest.mark.parametrize("first_seed", range(0, 300, BLOCK))
+@seeds(150, soak=1_000)
 def test_a_limit_on_orders_is_kept_at_the_cost_of_that_point(first_seed: int) -> None:
     impossible = dearer = 0
     for seed in range(first_seed, first_seed + BLOCK):
@@ -123,7 +122,7 @@ def best_of(point: Outcome | FrontierPoint) -> Best:
     return Best(0, point.cost_minor, len(point.orders), -starts)
 
 
-@pytest.mark.parametrize("first_seed", range(0, 400, BLOCK))
+@seeds(200, soak=2_000)
 def test_of_equally_cheap_plans_that_of_the_fewest_orders_and_latest_starts_is_taken(first_seed: int) -> None:
     compared = 0
     for seed in range(first_seed, first_seed + BLOCK):
@@ -139,14 +138,35 @@ def test_of_equally_cheap_plans_that_of_the_fewest_orders_and_latest_starts_is_t
     assert compared >= 40
 
 
-@pytest.mark.parametrize("first_seed", range(0, 400, BLOCK))
-def test_the_same_where_orders_are_small(first_seed: int) -> None:
+def can_start_later(problem: PlanningProblem, orders: tuple[PlannedOrder, ...], order: PlannedOrder) -> bool:
+    """Whether an order could be exchanged for a later one of equal length, no dearer, with every day still covered."""
+    offers = naive_offers(problem) if order.months else naive_licences(problem)
+    needed = [
+        on for on, missing in accounts_missing(problem).items() if bought_on(orders, on) - order.accounts < missing
+    ]
+    return any(
+        offer.months == (order.months or 0)
+        and offer.starts_on > order.period.starts_on
+        and offer.price * order.units <= order.net_minor
+        and all(offer.starts_on <= on < offer.ends_before for on in needed)
+        for offer in offers
+    )
+
+
+@seeds(200, soak=2_000)
+def test_small_orders_are_the_fewest_and_none_of_them_can_start_later(first_seed: int) -> None:
+    compared = 0
     for seed in range(first_seed, first_seed + BLOCK):
         problem = with_options(tiny_problem(seed), seed)
         problem = replace(problem, accounts_per_order_max=problem.contract.accounts_per_unit * (1 + seed % 2))
         outcome = solve(problem, PLENTY)
         if 1 <= len(outcome.orders) <= 3:
-            assert best_of(outcome) == best_sets(problem, len(outcome.orders))[-1], seed
+            best = best_sets(problem, len(outcome.orders))[-1]
+            assert (best_of(outcome).cost, len(outcome.orders)) == (best.cost, best.orders), seed
+        for point in outcome.frontier:
+            assert not any(can_start_later(problem, point.orders, order) for order in point.orders), seed
+            compared += len(point.orders)
+    assert compared >= 50
 
 
 def test_fewer_orders_cost_more_and_a_fee_decides() -> None:

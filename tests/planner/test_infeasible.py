@@ -8,7 +8,7 @@ import pytest
 from planner.problem import DemandStep, Outcome, PlanningProblem, PlanStatus, Shortfall, ShortfallReason
 from planner.solve import solve
 from tests.domain.builders import contract, day, days_of, licence, period, spot, term
-from tests.planner.builders import planned, problem, small_problem, tiny_problem, with_options
+from tests.planner.builders import planned, problem, seeds, small_problem, tiny_problem, with_options
 from tests.planner.oracle import accounts_missing, demand_on, naive_offers
 from tests.planner.order_oracle import best_sets
 
@@ -169,7 +169,7 @@ def test_the_nearest_demand_is_lower_by_what_is_short_and_feasible(first_seed: i
     assert infeasible >= 5
 
 
-@pytest.mark.parametrize("first_seed", range(0, 200, 50))
+@seeds(150, soak=1_000)
 def test_too_few_orders_leave_as_little_short_as_any_set_of_so_many(first_seed: int) -> None:
     limited = 0
     for seed in range(first_seed, first_seed + 50):

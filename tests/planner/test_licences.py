@@ -11,11 +11,11 @@ from planner.problem import OrderKind, PlannedOrder, PlanningProblem, PlanStatus
 from planner.solve import solve
 from planner.verify import verify
 from tests.domain.builders import contract, period, term
-from tests.planner.builders import larger_problem, planned, problem, small_problem
+from tests.planner.builders import larger_problem, planned, problem, seeds, small_problem
 from tests.planner.oracle import cheapest, highs_answers, rows_of, units_missing
 
 PLENTY = 60.0
-HIGHS_PROBLEMS = 40
+HIGHS_PROBLEMS = 30
 
 
 def licence(begin: str, end: str, net_minor: int, *, units: int = 1) -> PlannedOrder:
@@ -81,7 +81,7 @@ def test_limits_and_fees_hold_for_licences_as_well() -> None:
         assert len(solve(replace(AUTUMN, order_fee_minor=fee), PLENTY).orders) == orders
 
 
-@pytest.mark.parametrize("first_seed", range(0, 300, 50))
+@seeds(150, soak=1_000)
 def test_mixes_of_small_problems_are_those_of_an_exhaustive_search(first_seed: int) -> None:
     kinds: Counter[str] = Counter()
     for seed in range(first_seed, first_seed + 50):

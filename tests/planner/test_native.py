@@ -5,7 +5,6 @@ from itertools import combinations_with_replacement, count, product
 from random import Random
 
 import numpy as np
-import pytest
 
 from planner.board import Board, Question
 from planner.cheapest import SolverFailedError, cheapest_at, cheapest_units
@@ -16,7 +15,7 @@ from planner.native.fit import INFEASIBLE, fit, highest
 from planner.native.potentials import distances
 from planner.native.send_and_split import INFINITE, Network, frontier
 from planner.offers import Days, Offers
-from tests.planner.builders import offers_of
+from tests.planner.builders import offers_of, seeds
 from tests.planner.oracle import Interval
 
 BLOCK = 100
@@ -52,7 +51,7 @@ def assert_covers(offers: Offers, deficit: Days, units: Days, cap: int) -> None:
         assert units[(offers.start <= day) & (day < offers.end)].sum() >= needed
 
 
-@pytest.mark.parametrize("first_seed", range(0, 1_000, BLOCK))
+@seeds(500, soak=10_000, block=BLOCK)
 def test_the_cheapest_units_of_chosen_offers_are_those_of_the_flow_solver(first_seed: int) -> None:
     possible = impossible = 0
     for seed in range(first_seed, first_seed + BLOCK):
@@ -117,7 +116,7 @@ def every_cost(network: Network, deficit: Days) -> list[int]:
     return [int(cost[enough & (used <= orders)].min(initial=INFINITE)) for orders in range(len(network.tail) + 1)]
 
 
-@pytest.mark.parametrize("first_seed", range(0, 500, BLOCK))
+@seeds(500, soak=5_000, block=BLOCK)
 def test_send_and_split_has_the_least_cost_of_all_flows_for_every_number_of_arcs(first_seed: int) -> None:
     several = 0
     for seed in range(first_seed, first_seed + BLOCK):
@@ -154,7 +153,7 @@ def optimal_flow(seed: int) -> tuple[Line, Days, Days, Days] | None:
     return line, offers.price, units, line.coverage(bought, units[bought]) - line.deficit
 
 
-@pytest.mark.parametrize("first_seed", range(0, 500, BLOCK))
+@seeds(500, soak=5_000, block=BLOCK)
 def test_reduced_costs_are_never_negative_and_nothing_where_the_optimum_buys(first_seed: int) -> None:
     compared = 0
     for seed in range(first_seed, first_seed + BLOCK):
@@ -177,7 +176,7 @@ def test_reduced_costs_are_never_negative_and_nothing_where_the_optimum_buys(fir
     assert compared >= 50
 
 
-@pytest.mark.parametrize("first_seed", range(0, 500, BLOCK))
+@seeds(500, soak=5_000, block=BLOCK)
 def test_the_distance_from_a_cells_end_to_its_begin_is_what_a_unit_less_saves(first_seed: int) -> None:
     compared = 0
     for seed in range(first_seed, first_seed + BLOCK):

@@ -5,13 +5,11 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
 
-import pytest
-
 from domain.months import Period
 from planner.problem import DemandStep, PeakCost, PlanningProblem
 from planner.solve import solve
 from tests.domain.builders import contract, days_of, period, spot, term
-from tests.planner.builders import larger_problem, planned, problem, small_problem, with_options
+from tests.planner.builders import larger_problem, planned, problem, seeds, small_problem, with_options
 from tests.planner.oracle import cheapest_cover, demand_on, rows_of, units_missing
 
 PLENTY = 60.0
@@ -50,7 +48,7 @@ def naive_peaks(asked: PlanningProblem) -> Iterator[Period]:
             yield Period(runs[index][0], runs[index + 1][0])
 
 
-@pytest.mark.parametrize("first_seed", range(0, 300, 50))
+@seeds(300, soak=2_000)
 def test_peaks_of_small_problems_are_the_five_dearest_of_all(first_seed: int) -> None:
     told = 0
     for seed in range(first_seed, first_seed + 50):
@@ -72,7 +70,7 @@ def test_peaks_of_small_problems_are_the_five_dearest_of_all(first_seed: int) ->
     assert told >= 30
 
 
-@pytest.mark.parametrize("first_seed", range(0, 120, 20))
+@seeds(60, soak=400, block=20)
 def test_peaks_of_larger_problems_are_what_asking_again_saves(first_seed: int) -> None:
     told = 0
     for seed in range(first_seed, first_seed + 20):
@@ -88,7 +86,7 @@ def test_peaks_of_larger_problems_are_what_asking_again_saves(first_seed: int) -
     assert told >= 50
 
 
-@pytest.mark.parametrize("first_seed", range(0, 200, 50))
+@seeds(150, soak=1_000)
 def test_peaks_are_told_as_without_limits_on_orders(first_seed: int) -> None:
     told = 0
     for seed in range(first_seed, first_seed + 50):

@@ -14,7 +14,7 @@ from planner.native.fit import INFEASIBLE
 from planner.problem import PlanningProblem
 from planner.search import Search
 from planner.solve import solve
-from tests.planner.builders import larger_problem, offers_of, small_problem, with_options
+from tests.planner.builders import larger_problem, offers_of, seeds, small_problem, with_options
 from tests.planner.order_oracle import NEVER, FrontierOracle
 
 PLENTY = 60.0
@@ -46,10 +46,12 @@ def assert_between(problem: PlanningProblem, search: Search, seed: int) -> None:
             assert search.board.bound(orders) <= costs[orders], seed
             assert plan is None or plan.cost_minor >= costs[orders], seed
     assert search.bound_minor <= costs[-1] <= search.best.cost_minor, seed
-    assert search.orders_bound <= len(search.best), seed
+    # Nothing as cheap as what is known has fewer orders than is said to be proven.
+    as_cheap = next(orders for orders, cost in enumerate(costs) if cost <= search.best.cost_minor)
+    assert search.orders_bound <= as_cheap <= len(search.best), seed
 
 
-@pytest.mark.parametrize("first_seed", range(0, 300, BLOCK))
+@seeds(150, soak=1_000)
 def test_the_flow_alone_gives_plans_and_bounds(first_seed: int) -> None:
     for seed, problem, search in searches(first_seed):
         assert_between(problem, search, seed)
@@ -57,7 +59,7 @@ def test_the_flow_alone_gives_plans_and_bounds(first_seed: int) -> None:
             assert search.bound_minor == search.best.cost_minor, seed
 
 
-@pytest.mark.parametrize("first_seed", range(0, 300, BLOCK))
+@seeds(150, soak=1_000)
 def test_heuristics_never_find_what_is_not_possible(first_seed: int) -> None:
     improved = 0
     for seed, problem, search in searches(first_seed):
@@ -71,7 +73,7 @@ def test_heuristics_never_find_what_is_not_possible(first_seed: int) -> None:
     assert improved >= 1
 
 
-@pytest.mark.parametrize("first_seed", range(0, 150, BLOCK))
+@seeds(100, soak=1_000)
 def test_constraints_prove_every_number_of_orders(first_seed: int) -> None:
     for seed, problem, search in searches(first_seed):
         costs = FrontierOracle(problem, search.orders_asked).costs()
@@ -86,7 +88,7 @@ def test_constraints_prove_every_number_of_orders(first_seed: int) -> None:
                 assert len(found.plan) <= orders, seed
 
 
-@pytest.mark.parametrize("first_seed", range(0, 150, BLOCK))
+@seeds(100, soak=1_000)
 def test_constraints_prove_the_fewest_orders_on_the_optimal_face(first_seed: int) -> None:
     fewer = 0
     for seed, problem, search in searches(first_seed):

@@ -10,7 +10,7 @@ from planner.problem import Outcome, PlanningProblem, PlanStatus
 from planner.solve import solve
 from planner.verify import verify
 from tests.planner.builders import larger_problem
-from tests.planner.test_options import assert_holds_together
+from tests.planner.checks import assert_holds_together
 
 WIGGLY = list(range(0, 20, 2))
 """Daily forecasts: nothing about their number of orders is proven for long."""
@@ -89,10 +89,10 @@ def test_the_first_report_has_the_least_cost_and_its_proof() -> None:
 
 def test_reports_get_better_and_the_answer_is_the_best_of_them() -> None:
     reports = 0
-    for seed in WIGGLY[:4]:
+    for seed in WIGGLY[:3]:
         for asked in options(larger_problem(seed), seed):
             told: list[Outcome] = []
-            outcome = solve(asked, 0.4, told.append)
+            outcome = solve(asked, 0.25, told.append)
             known = [*told, outcome]
             for earlier, later in pairwise(known):
                 assert later.lower_bound_minor >= earlier.lower_bound_minor or asked.budget_minor is not None, seed
@@ -104,7 +104,7 @@ def test_reports_get_better_and_the_answer_is_the_best_of_them() -> None:
                 ), seed
                 assert later.orders_bound >= earlier.orders_bound or later.cost_minor < earlier.cost_minor, seed
             reports += len(told)
-    assert reports >= 40
+    assert reports >= 20
 
 
 def test_nobody_is_told_anything_where_there_is_nothing_to_search() -> None:
