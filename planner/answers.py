@@ -10,7 +10,7 @@ from cachetools import LRUCache
 from cachetools.keys import hashkey
 
 from planner.problem import Outcome, PlanningProblem, PlanStatus
-from planner.worker import Report
+from planner.worker import Reported
 from planner.workers import PlannerPool, Solved
 
 PAUSE_SECONDS = 0.1
@@ -44,11 +44,11 @@ class Answers:
         self._searches: dict[Hashable, _Search] = {}
 
     async def solve(self, version: Hashable, problem: PlanningProblem, seconds: float) -> Answer:
-        """The last answer of :meth:`search`."""
-        async with aclosing(self.search(version, problem, seconds)) as answers:
-            async for answer in answers:
-                latest = answer
-        return latest
+        """The last answer of :meth:`search`; those before it are not even read."""
+        async with aclosing(self._search(version, problem, seconds)) as found:
+            async for reported, from_cache in found:
+                latest = reported, from_cache
+        return Answer(latest[0].outcome, latest[1])
 
     async def search(self, version: Hashable, problem: PlanningProblem, seconds: float) -> AsyncGenerator[Answer, None]:
         """Better plans and bounds as they are found, then the final answer, within ``seconds``.
@@ -57,17 +57,24 @@ class Answers:
             PlannerBusyError, PlannerInterruptedError: both may succeed when tried again.
             Exception: what solving the problem raised.
         """
+        async with aclosing(self._search(version, problem, seconds)) as found:
+            async for reported, from_cache in found:
+                yield Answer(reported.outcome, from_cache)
+
+    async def _search(
+        self, version: Hashable, problem: PlanningProblem, seconds: float
+    ) -> AsyncGenerator[tuple[Reported, bool], None]:
         key = hashkey(version, problem)  # remembers its hash: a problem may hold thousands of steps
         kept = self._cache.get(key)
         if kept is not None and serves(kept, seconds):
-            yield Answer(kept.outcome, from_cache=True)
+            yield Reported(lambda: kept.outcome), True
             return
         search = self._searches.get(key)
         if search is None or not search.can_be_joined(seconds):
             search = self._begin(key, problem, seconds)
         async with aclosing(search.follow(seconds)) as outcomes:
-            async for outcome in outcomes:
-                yield Answer(outcome, from_cache=False)
+            async for reported in outcomes:
+                yield reported, False
 
     def _begin(self, key: Hashable, problem: PlanningProblem, seconds: float) -> "_Search":
         def ended(solved: Solved | None) -> None:
@@ -115,12 +122,12 @@ class _Search:
     def __init__(
         self,
         seconds: float,
-        run: Callable[[Report], Awaitable[Solved]],
+        run: Callable[[Callable[[Reported], None]], Awaitable[Solved]],
         ended: Callable[[Solved | None], None],
     ) -> None:
         self._seconds = seconds
         self._ended = ended
-        self._latest: Outcome | None = None
+        self._latest: Reported | None = None
         self._followers: set[asyncio.Event] = set()
         self._abandoned = False
         self._task = asyncio.ensure_future(run(self._heard))
@@ -130,13 +137,13 @@ class _Search:
         """Whether it is as good as an own search for so long."""
         return self._seconds >= seconds and not self._abandoned
 
-    async def follow(self, seconds: float) -> AsyncGenerator[Outcome, None]:
+    async def follow(self, seconds: float) -> AsyncGenerator[Reported, None]:
         """Each outcome that is better than the one before; the latest, where several came at once."""
         # The search ends by itself at its own deadline; only who asked for less time has an earlier one.
         deadline = asyncio.get_running_loop().time() + seconds if seconds < self._seconds else None
         news = asyncio.Event()
         self._followers.add(news)
-        shown: Outcome | None = None
+        shown: Reported | None = None
         try:
             while not self._task.done() and _seconds_left(deadline) > 0:
                 if self._latest is not None and self._latest is not shown:
@@ -155,14 +162,16 @@ class _Search:
                 self._abandoned = True
                 self._task.cancel()
 
-    def _final(self, seconds: float) -> Outcome:
+    def _final(self, seconds: float) -> Reported:
         """What there is when the search has ended, or this follower's time has."""
         if self._task.done():
-            return self._task.result().outcome
-        return replace(self._latest or Outcome(PlanStatus.NO_PLAN_IN_TIME), solve_milliseconds=seconds * 1000)
+            outcome = self._task.result().outcome
+            return self._latest if self._latest and self._latest.outcome is outcome else Reported(lambda: outcome)
+        latest = self._latest.outcome if self._latest else Outcome(PlanStatus.NO_PLAN_IN_TIME)
+        return Reported(lambda: replace(latest, solve_milliseconds=seconds * 1000))
 
-    def _heard(self, outcome: Outcome) -> None:
-        self._latest = outcome
+    def _heard(self, reported: Reported) -> None:
+        self._latest = reported
         self._wake_followers()
 
     def _done(self, task: "asyncio.Future[Solved]") -> None:

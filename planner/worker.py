@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
+from functools import cached_property
 from multiprocessing import get_context
 from typing import Any, cast
 
@@ -29,6 +30,21 @@ Solve = Callable[[PlanningProblem, float, Report], Outcome]
 
 _HEAD = struct.Struct("!Q")
 """Before each message: how many bytes follow."""
+
+
+class Reported:
+    """An outcome on its way through the server: made from its bytes only when somebody reads it.
+
+    That takes milliseconds in which the server answers nobody else, and most reports are out of date before anyone
+    has asked for them.
+    """
+
+    def __init__(self, read: Callable[[], Outcome]) -> None:
+        self._read = read
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        return self._read()
 
 
 class WorkerDiedError(RuntimeError):
@@ -70,7 +86,9 @@ class Worker:
         """Whether it can still be asked; pebble gives its pool up some time after an idle process died."""
         return bool(self._pool.active)
 
-    async def run(self, solve: Solve, problem: PlanningProblem, seconds: float, report: Report) -> Outcome:
+    async def run(
+        self, solve: Solve, problem: PlanningProblem, seconds: float, report: Callable[[Reported], None]
+    ) -> Reported:
         """Solve in the process; ``report`` is called here with each outcome it reports, the last one included.
 
         Raises:
@@ -100,9 +118,9 @@ class Worker:
                 job.cancel()
                 self._ours.close()
         job.result()
-        return cast("Outcome", outcome)
+        return cast("Reported", outcome)
 
-    async def _receive_all(self, report: Report) -> Outcome | None:
+    async def _receive_all(self, report: Callable[[Reported], None]) -> Reported | None:
         """Everything up to the mark at the end; the last outcome is the answer."""
         latest = None
         while (outcome := await self._receive_one()) is not None:
@@ -110,10 +128,10 @@ class Worker:
             report(outcome)
         return latest
 
-    async def _receive_one(self) -> Outcome | None:
+    async def _receive_one(self) -> Reported | None:
         (size,) = _HEAD.unpack(await self._receive(_HEAD.size))
-        received: Outcome | None = pickle.loads(await self._receive(size))  # noqa: S301 # from our own process
-        return received
+        body = await self._receive(size)
+        return Reported(lambda: cast("Outcome", pickle.loads(body))) if size else None  # noqa: S301 # our own process's
 
     async def _receive(self, size: int) -> bytes:
         loop = asyncio.get_running_loop()
@@ -188,5 +206,5 @@ def _work(solve: Solve, problem: PlanningProblem, seconds: float) -> None:
 
 
 def _send(outcome: Outcome | None) -> None:
-    body = pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
+    body = b"" if outcome is None else pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
     _wire.sendall(_HEAD.pack(len(body)) + body)

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from planner.problem import Outcome, PlanningProblem, PlanStatus
-from planner.worker import Report, Worker, WorkerDiedError, solve
+from planner.worker import Report, Reported, Worker, WorkerDiedError, solve
 
 logger = logging.getLogger("spotplan")
 
@@ -64,9 +64,14 @@ class PlannerPool:
 
     async def solve(self, problem: PlanningProblem, seconds: float, report: Report | None = None) -> Outcome:
         """The outcome of :meth:`run`."""
-        return (await self.run(problem, seconds, report)).outcome
 
-    async def run(self, problem: PlanningProblem, seconds: float, report: Report | None = None) -> Solved:
+        def read(reported: Reported) -> None:
+            if report is not None:
+                report(reported.outcome)
+
+        return (await self.run(problem, seconds, read)).outcome
+
+    async def run(self, problem: PlanningProblem, seconds: float, report: Callable[[Reported], None]) -> Solved:
         """Solve within ``seconds``, waiting included; ``report`` is called with each better plan or bound.
 
         Returns:
@@ -79,11 +84,12 @@ class PlannerPool:
         if self._waiting >= self._waiting_max:
             raise PlannerBusyError(f"{self._waiting} problems are waiting; try again in a moment")
         self._begin()
-        job = _Job(problem, seconds, report)
+        job = _Job(seconds, report)
         self._waiting += 1
         try:
             async with asyncio.timeout(seconds) as deadline, self._worker() as worker:
-                return Solved(await worker.run(solve, problem, job.seconds_left(), job.heard), job.searched_seconds)
+                answer = await worker.run(solve, problem, job.seconds_left(), job.heard)
+                return Solved(answer.outcome, job.searched_seconds)
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -157,11 +163,11 @@ class PlannerPool:
 class _Job:
     """A problem on its way through the pool: the clock, and the best that was reported so far."""
 
-    def __init__(self, problem: PlanningProblem, seconds: float, report: Report | None) -> None:
+    def __init__(self, seconds: float, report: Callable[[Reported], None]) -> None:
         self._seconds = seconds
         self._report = report
         self._asked_at = asyncio.get_running_loop().time()
-        self._best: Outcome | None = None
+        self._best: Reported | None = None
         self.searched_seconds = 0.0
 
     def seconds_left(self) -> float:
@@ -172,14 +178,13 @@ class _Job:
         self.searched_seconds = self._seconds if waited < MARGIN_SECONDS else left
         return max(left - MARGIN_SECONDS, left / 2)
 
-    def heard(self, outcome: Outcome) -> None:
-        self._best = outcome
-        if self._report is not None:
-            self._report(outcome)
+    def heard(self, reported: Reported) -> None:
+        self._best = reported
+        self._report(reported)
 
     def partial_outcome(self) -> Outcome:
         """What is known when the time is over."""
-        best = self._best or Outcome(PlanStatus.NO_PLAN_IN_TIME)
+        best = self._best.outcome if self._best else Outcome(PlanStatus.NO_PLAN_IN_TIME)
         return replace(best, solve_milliseconds=self._seconds * 1000)
 
 

@@ -1,7 +1,7 @@
 """Answers from the cache, and from a search that is under way."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +9,7 @@ import pytest
 
 from planner.answers import Answer, Answers
 from planner.problem import FrontierPoint, Outcome, PlanningProblem, PlanStatus
-from planner.worker import Report
+from planner.worker import Report, Reported
 from planner.workers import PlannerInterruptedError, PlannerPool, Solved
 from tests.planner.builders import planned, problem
 
@@ -40,9 +40,11 @@ class PoolInHand(PlannerPool):
 
     asked: list[Asked] = field(default_factory=list)
 
-    async def run(self, problem: PlanningProblem, seconds: float, report: Report | None = None) -> Solved:
-        assert report is not None
-        question = Asked(problem, seconds, report, asyncio.get_running_loop().create_future())
+    async def run(self, problem: PlanningProblem, seconds: float, report: Callable[[Reported], None]) -> Solved:
+        def say(outcome: Outcome) -> None:
+            report(Reported(lambda: outcome))
+
+        question = Asked(problem, seconds, say, asyncio.get_running_loop().create_future())
         self.asked.append(question)
         return await question.answer
 

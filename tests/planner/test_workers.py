@@ -178,10 +178,10 @@ async def test_a_worker_is_told_what_is_left_of_the_time(
     pool: PlannerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("planner.workers.solve", partial(step_by_step, tmp_path, (FOUND,)))
-    first = asyncio.create_task(pool.run(PROBLEM, PLENTY))
+    first = asyncio.create_task(pool.run(PROBLEM, PLENTY, lambda _reported: None))
     while not list(tmp_path.glob("call-*")):  # noqa: ASYNC110, ASYNC240 # another process makes the file
         await asyncio.sleep(0.01)
-    second = asyncio.create_task(pool.run(PROBLEM, PLENTY))
+    second = asyncio.create_task(pool.run(PROBLEM, PLENTY, lambda _reported: None))
     await asyncio.sleep(0.5)  # the time that is waited for, which must be missing
     (tmp_path / "0").touch()
     solved = await asyncio.gather(first, second)
