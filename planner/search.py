@@ -178,6 +178,8 @@ class Search:
         yield from self._improve(0.0)
         # What annealing has given up: one number of orders after the other.
         for orders in self._open():
+            if self.seconds_left < BRANCH_SECONDS_MIN:
+                return
             if not self.board.is_proven(orders):
                 self._branch(orders)
                 yield
