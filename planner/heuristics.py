@@ -15,8 +15,7 @@ from planner.native.fit import INFEASIBLE, fit, highest
 from planner.offers import Days, Offers
 
 SLOPE_ROUNDS = 12
-SLOPE_STEPS, STEPS_ORDERS = 10_000, 16
-"""Moves of a round of annealing, for up to so many orders; their work grows with the square of the orders."""
+SLOPE_STEPS = 10_000
 """Whole numbers that a fee is told apart in: the flow solver takes no fractions."""
 TAKEN_AWAY_FROM_MAX = 60
 """Taking away from more orders than this takes too long for what it finds."""

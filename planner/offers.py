@@ -39,6 +39,10 @@ class Offers:
         """The offers of a mask or of indices, in that order."""
         return Offers(self.first_day, self.start[chosen], self.end[chosen], self.months[chosen], self.price[chosen])
 
+    def keys(self) -> Iterator[tuple[int, int, int]]:
+        """Start, end and months of each: no two offers have the same."""
+        return zip(self.start.tolist(), self.end.tolist(), self.months.tolist(), strict=True)
+
     def kind(self, index: int) -> OrderKind:
         return OrderKind.SPOT if self.months[index] else OrderKind.ADDITIONAL_LICENCE
 
@@ -149,13 +153,24 @@ def in_normal_form(offers: Offers, deficit: Days) -> Offers:
          the one of them with the latest starts.
     (N3) An order that ends before the first missing unit is never needed, and of those from one day that
          reach past the last missing unit only the cheapest is.
+
+    Next to licences the spots that plans of spots alone can use are kept, so that such a plan is one of all offers.
     """
+    useful, spots = _normal(offers, deficit), offers.months > 0
+    if not spots.all():
+        useful[spots] |= _normal(offers.select(spots), deficit)
+    return offers.select(useful)
+
+
+def _normal(offers: Offers, deficit: Days) -> npt.NDArray[np.bool_]:
+    """The offers that N1 to N3 leave; shape (offers,)."""
     needed = np.flatnonzero(deficit)
     if not len(needed):
-        return offers.select(np.zeros(len(offers), dtype=bool))
-    offers = offers.select(
+        return np.zeros(len(offers), dtype=bool)
+    useful = np.asarray(
         (offers.end > needed[0]) & (offers.start <= needed[-1]) & ~_dearer_to_the_end(offers, needed[-1])
     )
+    offers = offers.select(useful)
     candidate = np.zeros(len(deficit) + 1, dtype=bool)
     candidate[:-1] = np.diff(deficit, prepend=0) > 0
     stays = _cannot_move_right(offers)
@@ -164,7 +179,8 @@ def in_normal_form(offers: Offers, deficit: Days) -> Offers:
         reached = candidate.copy()
         reached[offers.end[used]] = True
         if np.array_equal(reached, candidate):
-            return offers.select(used)
+            useful[useful] = used
+            return useful
         candidate = reached
 
 

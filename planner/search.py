@@ -138,6 +138,14 @@ class Search:
         """Changes whenever there is something new to tell about the best plan."""
         return (*self.best.key, self.bound_minor, self.orders_bound)
 
+    def adopt(self, other: "Search") -> None:
+        """Take over the plans of a search whose offers are all among these."""
+        here = {key: index for index, key in enumerate(self.question.offers.keys())}
+        there = list(other.question.offers.keys())
+        for plan in other.board.plans():
+            indices = np.array([here[there[index]] for index in plan.offers.tolist()], dtype=np.int64)
+            self.board.add(Selection.of(self.question, indices, plan.units))
+
     def final(self, plan: Selection) -> Selection:
         """The plan with its orders as late as they can be; plans of the exact search are that already."""
         if self._latest_are_known:
@@ -166,7 +174,8 @@ class Search:
             exact.round()
             yield
         if exact.is_done and not self._open():
-            self._latest_are_known = True
+            # A limit on what an order holds splits orders, and then other plans may start later.
+            self._latest_are_known = self.question.units_max >= self.question.deficit.max()
             return
         self._exact[0] = exact
         yield from self._first_plans()

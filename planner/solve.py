@@ -98,30 +98,36 @@ def _cover(case: Case, search: Search, tell: Tell) -> Outcome | None:
     budget = case.problem.budget_minor
     if budget is not None and search.bound_minor > budget:
         return None
-    fits = budget is None or search.best.cost_minor <= budget
-    if fits:
+
+    def fits() -> bool:
+        return budget is None or search.best.cost_minor <= budget
+
+    if fits():
         tell(lambda: case.covered(search, None))
-    spots_only = _spots_only(case, search.deadline)
+    spots_only = _spots_only(case, search)
     told_at, told = perf_counter(), search.progress
     for _ in search.run():
         if budget is not None and search.bound_minor > budget:
             return None
-        fits = budget is None or search.best.cost_minor <= budget
-        if fits and search.progress != told and perf_counter() - told_at >= REPORT_SECONDS:
+        if fits() and search.progress != told and perf_counter() - told_at >= REPORT_SECONDS:
             tell(lambda: case.covered(search, spots_only))
             told_at, told = perf_counter(), search.progress
-    return case.covered(search, spots_only) if fits else None
+    return case.covered(search, spots_only) if fits() else None
 
 
-def _spots_only(case: Case, deadline: float) -> int | None:
-    """The cost of the best plan found without additional licences, where these are allowed and not needed."""
+def _spots_only(case: Case, search: Search) -> int | None:
+    """The cost of the best plan found without additional licences, where these are allowed and not needed.
+
+    Its plans are plans of the search as well: what licences save is never negative.
+    """
     problem = case.problem
     if not problem.additional_licences or not case.spots_cover_all:
         return None
-    search = Search(case.question(case.spots), problem.orders_max, _part(deadline, SPOTS_SHARE))
-    if not search.is_possible:
+    spots = Search(case.question(case.spots), problem.orders_max, _part(search.deadline, SPOTS_SHARE))
+    if not spots.is_possible:
         return None
-    if search.best.cost_minor > search.bound_minor:
-        for _ in search.run():
+    if spots.best.cost_minor > spots.bound_minor:
+        for _ in spots.run():
             pass
-    return search.best.cost_minor
+    search.adopt(spots)
+    return spots.best.cost_minor

@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
 from planner.problem import FrontierPoint, Outcome, PlannedOrder, PlanningProblem, PlanStatus, ShortfallReason
 from planner.solve import solve
 from planner.verify import verify
@@ -51,7 +53,7 @@ def test_frontiers_are_those_of_an_exhaustive_search(first_seed: int) -> None:
         assert outcome.status is PlanStatus.OPTIMAL or outcome.shortfalls, seed
 
 
-@seeds(300, soak=5_000)
+@seeds(200, soak=5_000)
 def test_frontiers_of_small_orders_are_those_of_an_exhaustive_search(first_seed: int) -> None:
     limited = 0
     for seed in range(first_seed, first_seed + BLOCK):
@@ -67,7 +69,7 @@ def test_frontiers_of_small_orders_are_those_of_an_exhaustive_search(first_seed:
     assert limited >= 5
 
 
-@seeds(150, soak=1_000)
+@seeds(100, soak=1_000)
 def test_a_limit_on_orders_is_kept_at_the_cost_of_that_point(first_seed: int) -> None:
     impossible = dearer = 0
     for seed in range(first_seed, first_seed + BLOCK):
@@ -153,7 +155,12 @@ def can_start_later(problem: PlanningProblem, orders: tuple[PlannedOrder, ...], 
     )
 
 
-@seeds(200, soak=2_000)
+def assert_late(problem: PlanningProblem, outcome: Outcome) -> None:
+    for point in outcome.frontier:
+        assert not any(can_start_later(problem, point.orders, order) for order in point.orders), point
+
+
+@seeds(100, soak=2_000)
 def test_small_orders_are_the_fewest_and_none_of_them_can_start_later(first_seed: int) -> None:
     compared = 0
     for seed in range(first_seed, first_seed + BLOCK):
@@ -163,10 +170,19 @@ def test_small_orders_are_the_fewest_and_none_of_them_can_start_later(first_seed
         if 1 <= len(outcome.orders) <= 3:
             best = best_sets(problem, len(outcome.orders))[-1]
             assert (best_of(outcome).cost, len(outcome.orders)) == (best.cost, best.orders), seed
-        for point in outcome.frontier:
-            assert not any(can_start_later(problem, point.orders, order) for order in point.orders), seed
-            compared += len(point.orders)
+        assert_late(problem, outcome)
+        compared += sum(len(point.orders) for point in outcome.frontier)
     assert compared >= 50
+
+
+@pytest.mark.parametrize("seed", [1_724, 1_888, 2_413])
+def test_plans_that_the_exact_search_has_in_too_large_orders_start_late_as_well(seed: int) -> None:
+    problem = with_options(tiny_problem(seed), seed)
+    for units in (1, 2):
+        small = replace(problem, accounts_per_order_max=problem.contract.accounts_per_unit * units)
+        outcome = solve(small, PLENTY)
+        assert outcome.fewest_proven
+        assert_late(small, outcome)
 
 
 def test_fewer_orders_cost_more_and_a_fee_decides() -> None:

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from domain.contracts import BillingCycle, MainContract
+from planner.case import Case
 from planner.problem import OrderKind, PlannedOrder, PlanningProblem, PlanStatus
 from planner.solve import solve
 from planner.verify import verify
@@ -143,3 +144,20 @@ def test_cost_of_larger_mixes_is_what_highs_proves(highs_optima: list[float]) ->
         mixed += len({order.kind for order in outcome.orders}) == 2
     assert len(highs_optima) == HIGHS_PROBLEMS
     assert mixed >= HIGHS_PROBLEMS // 2
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3, 5, 6, 7, 9])
+def test_the_spots_of_plans_of_spots_are_among_the_offers_of_a_mix(seed: int) -> None:
+    case = Case(larger(seed))
+    spots, mix = (case.question(offers).offers for offers in (case.spots, case.offers))
+    assert OrderKind.ADDITIONAL_LICENCE in map(mix.kind, range(len(mix)))
+    assert set(spots.keys()) <= set(mix.keys()) <= set(case.offers.keys())
+    assert len(set(mix.keys())) == len(mix)
+
+
+@pytest.mark.parametrize("seed", [22, 28, 34, 36])
+def test_in_little_time_a_mix_is_still_no_dearer_than_the_spots_that_were_found(seed: int) -> None:
+    asked = replace(larger_problem(seed), additional_licences=True, orders_max=3 + seed % 5)
+    outcome = solve(asked, 0.1)
+    assert outcome.spots_only_cost_minor is not None
+    assert outcome.cost_minor <= outcome.spots_only_cost_minor
