@@ -71,7 +71,7 @@ def test_shortfall_and_cost_are_those_of_all_sets_of_up_to_two_orders(first_seed
     assert kinds["in between"] >= 5, kinds
 
 
-HIGHS_PROBLEMS = 24
+HIGHS_PROBLEMS = 16
 
 
 def highs_problem(seed: int) -> PlanningProblem:
@@ -115,7 +115,7 @@ def test_shortfall_and_cost_are_what_highs_proves(highs_optima: list[tuple[int, 
         if outcome.status is PlanStatus.OPTIMAL:
             assert answer(outcome) == (PlanStatus.OPTIMAL, short + outside, cost), seed
             proven += bool(outcome.orders)
-    assert proven >= 12
+    assert proven >= 8
 
 
 # Two units for three months and one more in June: 35,000 yen.

@@ -114,7 +114,7 @@ def test_a_contract_that_has_ended_leaves_every_day_short() -> None:
     )
 
 
-@pytest.mark.parametrize("first_seed", range(500, 1_000, 100))
+@pytest.mark.parametrize("first_seed", range(500, 800, 100))
 def test_short_days_are_those_that_no_offer_covers(first_seed: int) -> None:
     infeasible = 0
     for seed in range(first_seed, first_seed + 100):
@@ -151,7 +151,7 @@ def listed_by_day(outcome: Outcome) -> dict[date, int]:
     return {on: run.accounts_missing for run in outcome.shortfalls for on in days_of(run.period)}
 
 
-@pytest.mark.parametrize("first_seed", range(500, 1_000, 100))
+@pytest.mark.parametrize("first_seed", range(500, 800, 100))
 def test_the_nearest_demand_is_lower_by_what_is_short_and_feasible(first_seed: int) -> None:
     infeasible = 0
     for seed in range(first_seed, first_seed + 100):

@@ -15,7 +15,7 @@ from tests.planner.strategies import options, problems, unlimited_problems
 SECONDS = 0.1
 """Most of these problems need a few milliseconds; where it is not enough only bounds are compared."""
 
-few = settings(derandomize=True, deadline=None, max_examples=150, database=None)
+few = settings(derandomize=True, deadline=None, max_examples=100, database=None)
 many = settings(deadline=None, max_examples=5_000)
 
 
@@ -73,7 +73,7 @@ def assert_later(asked: PlanningProblem, days: int) -> None:
 
 
 @restrictions
-@settings(few, max_examples=30)
+@settings(few, max_examples=25)
 @given(data=st.data())
 def test_a_restriction_never_makes_the_proven_optimum_cheaper(name: str, data: st.DataObject) -> None:
     assert_restricted(name, data)

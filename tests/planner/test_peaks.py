@@ -50,7 +50,7 @@ def naive_peaks(asked: PlanningProblem) -> Iterator[Period]:
             yield Period(runs[index][0], runs[index + 1][0])
 
 
-@seeds(300, soak=2_000)
+@seeds(200, soak=2_000)
 def test_peaks_of_small_problems_are_the_five_dearest_of_all(first_seed: int) -> None:
     told = 0
     for seed in range(first_seed, first_seed + 50):
@@ -72,7 +72,7 @@ def test_peaks_of_small_problems_are_the_five_dearest_of_all(first_seed: int) ->
     assert told >= 30
 
 
-@seeds(60, soak=400, block=20)
+@seeds(40, soak=400, block=20)
 def test_peaks_of_larger_problems_are_what_asking_again_saves(first_seed: int) -> None:
     told = 0
     for seed in range(first_seed, first_seed + 20):
@@ -88,7 +88,7 @@ def test_peaks_of_larger_problems_are_what_asking_again_saves(first_seed: int) -
     assert told >= 50
 
 
-@pytest.mark.parametrize("seed", [0, 26, 30, 38])
+@pytest.mark.parametrize("seed", [0, 116])
 def test_of_many_peaks_the_dearest_are_told(seed: int) -> None:
     """Forecasts in which a first look at the prices would take others for the dearest."""
     asked = larger_problem(seed)
@@ -120,7 +120,7 @@ def month(number: int) -> str:
     return f"{2026 + (number + 3) // 12}-{(number + 3) % 12 + 1:02}-01"
 
 
-@seeds(150, soak=1_000)
+@seeds(100, soak=1_000)
 def test_peaks_are_told_as_without_limits_on_orders(first_seed: int) -> None:
     told = 0
     for seed in range(first_seed, first_seed + 50):

