@@ -52,8 +52,8 @@ BENCHES: dict[str, Callable[[bool], Tables]] = {
     "traces": _traces,
     "growth": _growth,
 }
-SHORT = ("service", "flow", "solvers", "frontier", "latency")
-"""What runs without a name; the others take minutes each."""
+SHORT = ("service", "flow", "frontier", "latency")
+"""What runs without a name; the others take one to three minutes each."""
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from planner.solve import solve
 from planner.warm import warm
 
 SOLVERS = ("CP-SAT", "HiGHS")
-SECONDS_MAX_LONG = 10.0
+SECONDS_MAX_LONG = 5.0
 SECONDS_MAX_SHORT = 1.0
 EVERY_SHORT = 7
 """The short form takes every seventh instance."""

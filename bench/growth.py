@@ -148,7 +148,7 @@ def table(effort: Effort, rows: list[Row]) -> Table:
     )
     for heading in (*headings, "worst\ngap"):
         result.add_column(heading, justify="right", no_wrap=True)
-    result.add_column("methods", no_wrap=True)
+    result.add_column("methods")
     for row in rows:
         if row is rows[len(MONTHS)]:
             result.add_section()
@@ -157,9 +157,9 @@ def table(effort: Effort, rows: list[Row]) -> Table:
 
 
 _CAPTION = (
-    "proven cost: until the first report of the cheapest plan, which is proven, with all that is written about it."
-    " points proven: of all numbers of orders from the fewest possible to the fewest of the cheapest plans. worst gap:"
-    " of the point with the largest."
+    "> : not proven in that time for most seeds. proven cost: until the first report of the cheapest plan, which is"
+    " proven, with all that is written about it. points proven: of all numbers of orders from the fewest possible to"
+    " the fewest of the cheapest plans. worst gap: of the point with the largest."
 )
 
 
@@ -169,9 +169,9 @@ def _cells(effort: Effort, solved: tuple[Solved, ...]) -> Iterator[str]:
     yield f"{median(one.offers for one in solved):,.0f}"
     yield f"{median(one.cost_milliseconds for one in solved):.1f}"
     is_typical = 2 * len(whole) > len(solved)
-    yield f"{median(one.whole_milliseconds for one in solved):,.1f}" if is_typical else f"not in {effort.seconds:g} s"
-    yield f"{len(whole)} of {len(solved)}"
-    yield f"{sum(point.proven for point in points)} of {len(points)}"
+    yield f"{median(one.whole_milliseconds for one in solved):,.1f}" if is_typical else f"> {effort.seconds:g} s"
+    yield f"{len(whole)}/{len(solved)}"
+    yield f"{sum(point.proven for point in points)}/{len(points)}"
     yield f"{median(one.worst_gap for one in solved):.1%}"
     used = frozenset[str]().union(*(one.methods for one in solved))
     yield ", ".join(method for method in METHODS if method in used)
