@@ -72,17 +72,18 @@ def demand_from_events(
     extra = [(step.period, step.accounts) for step in steps]
     window = Period(min(step.period.starts_on for step in steps), max(step.period.ends_before for step in steps))
     without_spots = MainContract(contract.terms, contract.additional_licences)
-    wanted = level_steps(extra + capacity_changes(without_spots), window)
     # Days without an event need nothing new, so they are no demand: only what an event touches is kept.
-    touched = [period for period, accounts in level_steps(extra, window) if accounts]
-    if not touched:
-        return (DemandStep(window, 0),)
-    return tuple(
-        DemandStep(Period(max(period.starts_on, busy.starts_on), min(period.ends_before, busy.ends_before)), accounts)
-        for period, accounts in wanted
-        for busy in touched
-        if period.overlaps(busy)
+    added, there = (
+        {period.starts_on: accounts for period, accounts in level_steps(changes, window)}
+        for changes in (extra, capacity_changes(without_spots))
     )
+    wanted: list[DemandStep] = []
+    event = capacity = 0
+    for begin, end in pairwise(sorted({*added, *there, window.ends_before})):
+        event, capacity = added.get(begin, event), there.get(begin, capacity)
+        if event:
+            wanted.append(DemandStep(Period(begin, end), event + capacity))
+    return tuple(wanted) or (DemandStep(window, 0),)
 
 
 def demand_from_csv(text: str, field: str = "demand.csv") -> tuple[DemandStep, ...]:

@@ -163,6 +163,15 @@ def test_events_sit_on_the_term_in_force() -> None:
     )
 
 
+def test_a_step_ends_where_an_event_does_even_if_the_contract_makes_up_for_it() -> None:
+    main = contract(licences=(licence("2026-05-10", "2027-04-01", 50),))
+    entries = [entry("2026-05-01", "2026-05-10", 80), entry("2026-05-10", "2026-05-20", 30)]
+    assert demand_from_events(entries, main) == (
+        step("2026-05-01", "2026-05-10", 180),
+        step("2026-05-10", "2026-05-20", 180),
+    )
+
+
 def test_days_without_an_event_are_no_demand() -> None:
     entries = [entry("2026-05-01", "2026-05-02", 10), entry("2026-08-01", "2026-08-02", 20)]
     assert demand_from_events(entries, contract()) == (
