@@ -27,6 +27,8 @@ class Settings:
     """An order left without a payment method expires after this long."""
     terms_version: str = "2026-04-01"
     """The version of the terms of use that orders must agree to."""
+    clock: str = "system"
+    """``system``, or ``test``: a clock that operators set by testClockAdvance. Never for real customers."""
     request_bytes_max: int = 1_000_000
     """Of a body, and of a message over WebSocket."""
     operations_per_websocket_max: int = 10
@@ -45,13 +47,15 @@ class Settings:
         """Settings from variables such as ``SPOTPLAN_DATABASE_URL``.
 
         Raises:
-            SettingInvalidError: a number is not a positive whole number.
+            SettingInvalidError: a number is not a positive whole number, or there is no such clock.
         """
         values: dict[str, str | int] = {}
         for name, default in ((name, getattr(cls(), name)) for name in cls.__dataclass_fields__):
             text = environment.get(f"SPOTPLAN_{name.upper()}")
             if text is not None:
                 values[name] = _positive(name, text) if isinstance(default, int) else text
+        if values.get("clock") not in {None, "system", "test"}:
+            raise SettingInvalidError(f"SPOTPLAN_CLOCK must be system or test, not {values['clock']!r}")
         return cls(**values)  # type: ignore[arg-type] # each value has its default's type
 
 

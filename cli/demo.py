@@ -86,17 +86,16 @@ async def _fill(services: Services, now: datetime) -> None:
             await _term(session, "STARTER", 3, Period(begin, renewal.starts_on), BillingCycle.ANNUAL),
             await _term(session, "STARTER", 4, renewal, BillingCycle.ANNUAL),
         )
-        await add_contract(session, first.id, MainContract(terms))
+        await add_contract(session, first.id, MainContract(terms), now)
         # With an additional licence, and spots below.
         period = Period(_months_before(this_month, 2), ends_before(_months_before(this_month, 2), 12))
         starter = await _term(session, "STARTER", 1, period, BillingCycle.MONTHLY)
         licence = AdditionalLicence(Period(ends_before(this_month, 1), period.ends_before), 200)
-        await add_contract(session, second.id, MainContract((starter,), (licence,)))
+        await add_contract(session, second.id, MainContract((starter,), (licence,)), now)
         # About to end, not renewed: a spot of one month no longer fits.
         last = Period(_months_before(this_month, 12), today + timedelta(days=20))
-        await add_contract(
-            session, third.id, MainContract((await _term(session, "STANDARD", 2, last, BillingCycle.ANNUAL),))
-        )
+        standard = await _term(session, "STANDARD", 2, last, BillingCycle.ANNUAL)
+        await add_contract(session, third.id, MainContract((standard,)), now)
     operator = Caller(Role.OPERATOR, None)
     for accounts, starts_on, months in ((100, today, 2), (200, ends_before(this_month, 1), 3)):
         order = await place(

@@ -11,20 +11,21 @@ from db.tables import AccessTokenRow, IdempotencyKeyRow
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """Who a token stands for, and until when."""
+    """Who a token stands for, and until when. ``id`` is the number it was stored under; 0 before that."""
 
     role: str
     customer_id: int | None
     expires_at: datetime
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class KeyUse:
-    """What an idempotency key was used for: the operation, a hash of its input, and the order it led to."""
+    """What an idempotency key was used for: the operation, a hash of its input, and the ids of what it led to."""
 
     operation: str
     input_hash: str
-    spot_order_id: int
+    result: tuple[int, ...]
 
 
 async def add_token(session: AsyncSession, token_hash: str, token: StoredToken, now: datetime) -> None:
@@ -44,13 +45,13 @@ async def add_token(session: AsyncSession, token_hash: str, token: StoredToken, 
 async def token_by_hash(session: AsyncSession, token_hash: str) -> StoredToken | None:
     """The token with this hash, expired or not."""
     row = await session.scalar(select(AccessTokenRow).where(AccessTokenRow.token_hash == token_hash))
-    return StoredToken(row.role, row.customer_id, row.expires_at) if row else None
+    return StoredToken(row.role, row.customer_id, row.expires_at, row.id) if row else None
 
 
 async def key_use(session: AsyncSession, customer_id: int, key: str) -> KeyUse | None:
     """What a customer's idempotency key was used for, if it was used."""
     row = await session.get(IdempotencyKeyRow, (customer_id, key))
-    return KeyUse(row.operation, row.input_hash, row.spot_order_id) if row else None
+    return KeyUse(row.operation, row.input_hash, tuple(row.result)) if row else None
 
 
 async def add_key_use(session: AsyncSession, customer_id: int, key: str, use: KeyUse, now: datetime) -> None:
@@ -61,7 +62,7 @@ async def add_key_use(session: AsyncSession, customer_id: int, key: str, use: Ke
             key=key,
             operation=use.operation,
             input_hash=use.input_hash,
-            spot_order_id=use.spot_order_id,
+            result=list(use.result),
             created_at=now,
         )
     )

@@ -3,27 +3,36 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.tables import AdditionalLicenceRow, MainContractRow, SpotOrderRow, TermRow
 from domain.contracts import AdditionalLicence, BillingCycle, MainContract, SpotContract, Term
-from domain.months import Period
+from domain.months import ONE_DAY, Period
 from domain.orders import GIVES_CAPACITY
 
 T = TypeVar("T")
 
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""A contract that is due since then has not been settled yet: what is due next is not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredContract:
-    """A customer's main contract as stored. ``version`` rises with every change to it."""
+    """A customer's main contract as stored. ``version`` rises with every change to it.
+
+    Falls of capacity are handled up to and including ``settled_through``. ``due_at`` is no later than the next instant
+    at which time alone moves something; None where nothing is left.
+    """
 
     id: int
     customer_id: int
     version: int
+    settled_through: date
+    due_at: datetime | None
     contract: MainContract
 
     @property
@@ -31,14 +40,71 @@ class StoredContract:
         """The state of the contract that an answer was computed from, as shown to clients."""
         return f"{self.id}.{self.version}"
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether time may have moved something that is not written down yet."""
+        return self.due_at is not None and self.due_at <= now
 
-async def contracts_by_customer(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, StoredContract]:
+
+async def contracts_by_customer(
+    session: AsyncSession, customer_ids: Collection[int], known_at: datetime | None = None
+) -> dict[int, StoredContract]:
     """The main contracts of these customers, with terms, additional licences and confirmed spots.
 
-    Four statements, however many customers; those on the Free plan are absent.
+    Four statements, however many customers; those on the Free plan are absent. With ``known_at``, what was recorded by
+    that instant and not taken back before it.
     """
     query = select(MainContractRow).where(MainContractRow.customer_id.in_(customer_ids))
-    return await _assembled(session, (await session.scalars(query)).all())
+    return await _assembled(session, (await session.scalars(query)).all(), known_at)
+
+
+async def due_customers(session: AsyncSession, now: datetime, customer_ids: Collection[int]) -> list[int]:
+    """Those of the customers for whom time may have moved something that is not written down yet."""
+    query = (
+        select(MainContractRow.customer_id)
+        .where(MainContractRow.customer_id.in_(customer_ids))
+        .where(MainContractRow.due_at <= now)
+    )
+    return list(await session.scalars(query))
+
+
+async def lock_next_due(session: AsyncSession, now: datetime, but: Collection[int]) -> int | None:
+    """Lock the contract that has been due for longest and that nobody else holds; its customer, or None.
+
+    Not one of the customers in ``but``.
+    """
+    query = (
+        select(MainContractRow.customer_id)
+        .where(MainContractRow.due_at <= now)
+        .where(MainContractRow.customer_id.not_in(but))
+        .order_by(MainContractRow.due_at, MainContractRow.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return await session.scalar(query)
+
+
+async def next_due_at(session: AsyncSession, but: Collection[int]) -> datetime | None:
+    """When the next contract is due, not one of the customers in ``but``; None where none will be."""
+    query = select(MainContractRow.due_at).where(MainContractRow.due_at.is_not(None))
+    query = query.where(MainContractRow.customer_id.not_in(but))
+    return await session.scalar(query.order_by(MainContractRow.due_at).limit(1))
+
+
+async def save_settled(session: AsyncSession, contract_id: int, through: date, due_at: datetime | None) -> None:
+    """Record that a locked contract is settled through a day, and when it is due next."""
+    await session.execute(
+        update(MainContractRow).where(MainContractRow.id == contract_id).values(settled_through=through, due_at=due_at)
+    )
+
+
+async def bring_forward(session: AsyncSession, contract_id: int, due_at: datetime) -> None:
+    """Make a locked contract due at an instant, unless it is due earlier."""
+    await session.execute(
+        update(MainContractRow)
+        .where(MainContractRow.id == contract_id)
+        .where(or_(MainContractRow.due_at.is_(None), MainContractRow.due_at > due_at))
+        .values(due_at=due_at)
+    )
 
 
 async def customer_of_contract(session: AsyncSession, contract_id: int) -> int | None:
@@ -62,67 +128,98 @@ async def raise_version(session: AsyncSession, contract_id: int) -> None:
     row.version += 1
 
 
-async def add_contract(session: AsyncSession, customer_id: int, contract: MainContract) -> StoredContract:
+async def add_contract(
+    session: AsyncSession, customer_id: int, contract: MainContract, now: datetime
+) -> StoredContract:
     """Store a main contract with its terms and additional licences; spots are added as orders."""
-    row = MainContractRow(customer_id=customer_id, version=1)
+    # Nothing falls up to the first day, and no day that is not over yet may count as settled, wherever the customer is.
+    through = min(contract.starts_on, now.date() - ONE_DAY)
+    row = MainContractRow(customer_id=customer_id, version=1, settled_through=through, due_at=LONG_AGO)
     session.add(row)
     await session.flush()
     previous = None
     for term in contract.terms:
-        session.add(_term_row(row.id, term, previous))
-        await session.flush()  # the next term refers to this one
-        previous = term.period.ends_before
+        await add_term(session, row.id, term, previous, now)
+        previous = term
     for licence in contract.additional_licences:
-        term = contract.term_on(licence.period.starts_on)
-        session.add(
-            AdditionalLicenceRow(
-                main_contract_id=row.id,
-                term_starts_on=term.period.starts_on,
-                starts_on=licence.period.starts_on,
-                ends_before=licence.period.ends_before,
-                units=licence.accounts // term.accounts_per_unit,
-                accounts=licence.accounts,
-            )
+        await add_licence(session, row.id, contract.term_on(licence.period.starts_on), licence, now)
+    return StoredContract(row.id, customer_id, row.version, row.settled_through, row.due_at, contract)
+
+
+async def add_term(session: AsyncSession, contract_id: int, term: Term, previous: Term | None, now: datetime) -> None:
+    """Store a term that follows another one, or the first."""
+    session.add(
+        TermRow(
+            main_contract_id=contract_id,
+            starts_on=term.period.starts_on,
+            ends_before=term.period.ends_before,
+            previous_ends_before=previous.period.ends_before if previous else None,
+            plan_code=term.plan_code,
+            units=term.units,
+            accounts_per_unit=term.accounts_per_unit,
+            billing_cycle=term.billing_cycle.value,
+            monthly_unit_price_minor=term.monthly_unit_price_minor,
+            annual_unit_price_minor=term.annual_unit_price_minor,
+            recorded_at=now,
         )
+    )
+    await session.flush()  # the next term refers to this one
+
+
+async def add_licence(
+    session: AsyncSession, contract_id: int, term: Term, licence: AdditionalLicence, now: datetime
+) -> None:
+    """Store units that are added to a term from a day of it until its end."""
+    session.add(
+        AdditionalLicenceRow(
+            main_contract_id=contract_id,
+            term_starts_on=term.period.starts_on,
+            starts_on=licence.period.starts_on,
+            ends_before=licence.period.ends_before,
+            units=licence.accounts // term.accounts_per_unit,
+            accounts=licence.accounts,
+            recorded_at=now,
+        )
+    )
     await session.flush()
-    return StoredContract(row.id, customer_id, row.version, contract)
 
 
-async def _assembled(session: AsyncSession, rows: Collection[MainContractRow]) -> dict[int, StoredContract]:
+async def _assembled(
+    session: AsyncSession, rows: Collection[MainContractRow], known_at: datetime | None = None
+) -> dict[int, StoredContract]:
     ids = [row.id for row in rows]
     if not ids:
         return {}
-    terms = _grouped(
-        (row.main_contract_id, _term(row))
-        for row in await session.scalars(
-            select(TermRow).where(TermRow.main_contract_id.in_(ids)).order_by(TermRow.starts_on)
-        )
-    )
+    terms_query = select(TermRow).where(TermRow.main_contract_id.in_(ids)).order_by(TermRow.starts_on)
+    licences_query = select(AdditionalLicenceRow).where(AdditionalLicenceRow.main_contract_id.in_(ids))
+    spots_query = select(SpotOrderRow).where(SpotOrderRow.main_contract_id.in_(ids))
+    if known_at is None:
+        spots_query = spots_query.where(SpotOrderRow.status.in_([status.value for status in GIVES_CAPACITY]))
+    else:
+        terms_query = terms_query.where(TermRow.recorded_at <= known_at)
+        licences_query = licences_query.where(AdditionalLicenceRow.recorded_at <= known_at)
+        taken_back = or_(SpotOrderRow.cancelled_at.is_(None), SpotOrderRow.cancelled_at > known_at)
+        spots_query = spots_query.where(SpotOrderRow.confirmed_at <= known_at).where(taken_back)
+    terms = _grouped((row.main_contract_id, _term(row)) for row in await session.scalars(terms_query))
     licences = _grouped(
         (row.main_contract_id, AdditionalLicence(Period(row.starts_on, row.ends_before), row.accounts))
-        for row in await session.scalars(
-            select(AdditionalLicenceRow)
-            .where(AdditionalLicenceRow.main_contract_id.in_(ids))
-            .order_by(AdditionalLicenceRow.id)
-        )
+        for row in await session.scalars(licences_query.order_by(AdditionalLicenceRow.id))
     )
     spots = _grouped(
         (row.main_contract_id, SpotContract(Period(row.starts_on, row.ends_before), row.accounts))
-        for row in await session.scalars(
-            select(SpotOrderRow)
-            .where(SpotOrderRow.main_contract_id.in_(ids))
-            .where(SpotOrderRow.status.in_([status.value for status in GIVES_CAPACITY]))
-            .order_by(SpotOrderRow.id)
-        )
+        for row in await session.scalars(spots_query.order_by(SpotOrderRow.id))
     )
     return {
         row.customer_id: StoredContract(
             row.id,
             row.customer_id,
             row.version,
+            row.settled_through,
+            row.due_at,
             MainContract(tuple(terms[row.id]), tuple(licences[row.id]), tuple(spots[row.id])),
         )
         for row in rows
+        if row.id in terms  # it may have had none at an earlier instant
     }
 
 
@@ -142,19 +239,4 @@ def _term(row: TermRow) -> Term:
         billing_cycle=BillingCycle(row.billing_cycle),
         monthly_unit_price_minor=row.monthly_unit_price_minor,
         annual_unit_price_minor=row.annual_unit_price_minor,
-    )
-
-
-def _term_row(contract_id: int, term: Term, previous_ends_before: date | None) -> TermRow:
-    return TermRow(
-        main_contract_id=contract_id,
-        starts_on=term.period.starts_on,
-        ends_before=term.period.ends_before,
-        previous_ends_before=previous_ends_before,
-        plan_code=term.plan_code,
-        units=term.units,
-        accounts_per_unit=term.accounts_per_unit,
-        billing_cycle=term.billing_cycle.value,
-        monthly_unit_price_minor=term.monthly_unit_price_minor,
-        annual_unit_price_minor=term.annual_unit_price_minor,
     )

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, false, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.tables import CustomerRow
-from domain.customers import Customer, CustomerKind
+from domain.customers import Customer, CustomerKind, DeactivationPolicy
 
 
 async def customers_by_id(session: AsyncSession, ids: Collection[int]) -> dict[int, Customer]:
@@ -36,10 +36,23 @@ async def add_customer(
     session: AsyncSession, *, name: str, kind: CustomerKind, time_zone: str, currency: str, now: datetime
 ) -> Customer:
     """Store a new customer, on the Free plan as long as it has no main contract."""
-    row = CustomerRow(name=name, kind=kind.value, time_zone=time_zone, currency=currency, created_at=now)
+    row = CustomerRow(
+        name=name,
+        kind=kind.value,
+        time_zone=time_zone,
+        currency=currency,
+        created_at=now,
+        deactivation_policy=DeactivationPolicy.ALL_REGISTERED_DURING_SPOT.value,
+    )
     session.add(row)
     await session.flush()
     return _customer(row)
+
+
+async def save_policy(session: AsyncSession, customer_id: int, policy: DeactivationPolicy) -> None:
+    """Store who is deactivated when capacity falls."""
+    row = await session.get_one(CustomerRow, customer_id)
+    row.deactivation_policy = policy.value
 
 
 def _matches(search: str | None) -> list[ColumnElement[bool]]:
@@ -50,4 +63,12 @@ def _matches(search: str | None) -> list[ColumnElement[bool]]:
 
 
 def _customer(row: CustomerRow) -> Customer:
-    return Customer(row.id, row.name, CustomerKind(row.kind), row.time_zone, row.currency, row.created_at)
+    return Customer(
+        row.id,
+        row.name,
+        CustomerKind(row.kind),
+        row.time_zone,
+        row.currency,
+        row.created_at,
+        DeactivationPolicy(row.deactivation_policy),
+    )

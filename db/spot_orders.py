@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.tables import SpotOrderRow
 from domain.money import Charge
 from domain.months import Period
-from domain.orders import OrderStatus, PaymentMethod, SpotOrder
+from domain.orders import MOVED_BY_TIME, OrderStatus, PaymentMethod, SpotOrder
 
 
 async def add_spot_order(session: AsyncSession, main_contract_id: int, order: SpotOrder) -> SpotOrder:
@@ -45,6 +45,17 @@ async def spot_orders_by_id(session: AsyncSession, ids: Collection[int]) -> dict
     """The orders that exist among these ids."""
     rows = await session.scalars(select(SpotOrderRow).where(SpotOrderRow.id.in_(ids)))
     return {row.id: _order(row) for row in rows}
+
+
+async def spot_orders_in_motion(session: AsyncSession, main_contract_id: int) -> list[SpotOrder]:
+    """The contract's orders that time alone still moves, oldest first."""
+    query = (
+        select(SpotOrderRow)
+        .where(SpotOrderRow.main_contract_id == main_contract_id)
+        .where(SpotOrderRow.status.in_([status.value for status in MOVED_BY_TIME]))
+        .order_by(SpotOrderRow.id)
+    )
+    return [_order(row) for row in await session.scalars(query)]
 
 
 async def spot_orders_page(

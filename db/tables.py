@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     CheckConstraint,
     Date,
     DateTime,
@@ -58,6 +59,9 @@ class CustomerRow(Base):
         CheckConstraint("kind IN ('CORPORATE', 'INDIVIDUAL')", name="kind"),
         CheckConstraint("length(name) > 0", name="name"),
         CheckConstraint("length(currency) = 3", name="currency"),
+        CheckConstraint(
+            "deactivation_policy IN ('ALL_REGISTERED_DURING_SPOT', 'EXCESS_ONLY')", name="deactivation_policy"
+        ),
         Index(None, "name", "id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -66,6 +70,7 @@ class CustomerRow(Base):
     time_zone: Mapped[str]
     currency: Mapped[str]
     created_at: Mapped[datetime]
+    deactivation_policy: Mapped[str]
 
 
 class AccessTokenRow(Base):
@@ -111,13 +116,19 @@ class TaxRateRow(Base):
 
 
 class MainContractRow(Base):
-    """One main contract per customer. The row is what every change of capacity locks; each raises version."""
+    """One main contract per customer. The row is what every change of capacity or of counted accounts locks.
+
+    Changes of capacity raise ``version``. Falls of capacity are handled up to and including ``settled_through``.
+    ``due_at`` is no later than the next instant at which time alone moves something; None where nothing is left.
+    """
 
     __tablename__ = "main_contracts"
-    __table_args__ = (UniqueConstraint("id", "customer_id"),)
+    __table_args__ = (UniqueConstraint("id", "customer_id"), Index(None, "due_at"))
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"), unique=True)
     version: Mapped[int]
+    settled_through: Mapped[date]
+    due_at: Mapped[datetime | None]
 
 
 class TermRow(Base):
@@ -159,6 +170,7 @@ class TermRow(Base):
     billing_cycle: Mapped[str]
     monthly_unit_price_minor: Mapped[int]
     annual_unit_price_minor: Mapped[int]
+    recorded_at: Mapped[datetime]
 
 
 class AdditionalLicenceRow(Base):
@@ -182,6 +194,7 @@ class AdditionalLicenceRow(Base):
     ends_before: Mapped[date]
     units: Mapped[int]
     accounts: Mapped[int]
+    recorded_at: Mapped[datetime]
 
 
 class SpotOrderRow(Base):
@@ -232,12 +245,159 @@ class SpotOrderRow(Base):
 
 
 class IdempotencyKeyRow(Base):
-    """What a key was used for, written in the same transaction as the effect."""
+    """What a key was used for, written in the same transaction as the effect: ``result`` is a list of row ids."""
 
     __tablename__ = "idempotency_keys"
     customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"), primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     operation: Mapped[str]
     input_hash: Mapped[str]
-    spot_order_id: Mapped[int] = mapped_column(ForeignKey("spot_orders.id"))
+    result: Mapped[list[int]] = mapped_column(JSON)
     created_at: Mapped[datetime]
+
+
+class AccountRow(Base):
+    """A registered user. A deleted one keeps its external id for the history; another may take it then."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        CheckConstraint("status IN ('ACTIVE', 'SUSPENDED', 'DEACTIVATED', 'DELETED')", name="status"),
+        CheckConstraint("length(external_id) > 0", name="external_id"),
+        CheckConstraint(
+            "CASE WHEN status = 'DELETED' THEN name = '' AND email IS NULL ELSE length(name) > 0 END", name="name"
+        ),
+        CheckConstraint("status <> 'DEACTIVATED' OR deactivated_at IS NOT NULL", name="deactivated"),
+        CheckConstraint("registered_at <= counted_since", name="counted_since"),
+        UniqueConstraint("id", "customer_id"),
+        Index(
+            "uq_accounts_customer_id_external_id",
+            "customer_id",
+            "external_id",
+            unique=True,
+            sqlite_where=text("status <> 'DELETED'"),
+            postgresql_where=text("status <> 'DELETED'"),
+        ),
+        Index(None, "customer_id", "status"),
+        Index(None, "customer_id", "name", "id"),
+        {"sqlite_autoincrement": True},  # an id is never given twice, for the history's sake
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
+    external_id: Mapped[str]
+    name: Mapped[str]
+    email: Mapped[str | None]
+    status: Mapped[str]
+    is_protected: Mapped[bool]
+    registered_at: Mapped[datetime]
+    counted_since: Mapped[datetime]
+    deactivated_at: Mapped[datetime | None]
+
+
+class AccountGroupRow(Base):
+    """A customer's group of accounts. The built-in one is made when it is first needed."""
+
+    __tablename__ = "account_groups"
+    __table_args__ = (
+        UniqueConstraint("customer_id", "name"),
+        UniqueConstraint("id", "customer_id"),
+        CheckConstraint("length(name) > 0", name="name"),
+        Index(
+            "uq_account_groups_built_in",
+            "customer_id",
+            unique=True,
+            sqlite_where=text("is_built_in"),
+            postgresql_where=text("is_built_in"),
+        ),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
+    name: Mapped[str]
+    is_built_in: Mapped[bool]
+
+
+class AccountGroupMemberRow(Base):
+    """An account in a group; the foreign keys hold that both are the same customer's."""
+
+    __tablename__ = "account_group_members"
+    __table_args__ = (
+        ForeignKeyConstraint(["group_id", "customer_id"], ["account_groups.id", "account_groups.customer_id"]),
+        ForeignKeyConstraint(["account_id", "customer_id"], ["accounts.id", "accounts.customer_id"]),
+        Index(None, "account_id"),
+    )
+    group_id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int]
+
+
+class CapacityFallRow(Base):
+    """A fall of capacity that was handled: once for each day of a contract, which the unique key holds."""
+
+    __tablename__ = "capacity_falls"
+    __table_args__ = (
+        ForeignKeyConstraint(["main_contract_id", "customer_id"], ["main_contracts.id", "main_contracts.customer_id"]),
+        UniqueConstraint("main_contract_id", "on_day"),
+        CheckConstraint("0 <= capacity_after AND capacity_after < capacity_before", name="falls"),
+        CheckConstraint("0 <= deactivated AND deactivated <= counted_before", name="deactivated"),
+        Index(None, "customer_id", "id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int]
+    main_contract_id: Mapped[int]
+    on_day: Mapped[date]
+    capacity_before: Mapped[int]
+    capacity_after: Mapped[int]
+    counted_before: Mapped[int]
+    deactivated: Mapped[int]
+    policy: Mapped[str]
+    handled_at: Mapped[datetime]
+
+
+class DeactivationRow(Base):
+    """Whom a fall of capacity deactivated, and why; ``position`` counts from 1, the newest account first."""
+
+    __tablename__ = "deactivations"
+    __table_args__ = (
+        UniqueConstraint("fall_id", "account_id"),
+        CheckConstraint("reason IN ('REGISTERED_DURING_SPOT', 'NEWEST_OVER_CAPACITY')", name="reason"),
+        CheckConstraint("previous_status IN ('ACTIVE', 'SUSPENDED')", name="previous_status"),
+    )
+    fall_id: Mapped[int] = mapped_column(ForeignKey("capacity_falls.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    reason: Mapped[str]
+    previous_status: Mapped[str]
+
+
+class EventRow(Base):
+    """What happened to a customer. Triggers refuse every change and deletion: the log is append-only."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        CheckConstraint("actor IN ('OWNER', 'SALES', 'OPERATOR', 'SYSTEM')", name="actor"),
+        CheckConstraint("occurred_at <= recorded_at", name="occurred_at"),
+        Index(None, "customer_id", "id"),
+        Index(None, "account_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
+    kind: Mapped[str]
+    actor: Mapped[str]
+    actor_token_id: Mapped[int | None] = mapped_column(ForeignKey("access_tokens.id"))
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    spot_order_id: Mapped[int | None] = mapped_column(ForeignKey("spot_orders.id"))
+    capacity_fall_id: Mapped[int | None] = mapped_column(ForeignKey("capacity_falls.id"))
+    changes: Mapped[dict[str, list[str | None]]] = mapped_column(JSON)
+    counted_after: Mapped[int | None]
+
+
+class TestClockRow(Base):
+    """The instant of the test clock, where the server runs on one; at most one row."""
+
+    __test__ = False
+    __tablename__ = "test_clock"
+    __table_args__ = (CheckConstraint("id = 1", name="one"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    now: Mapped[datetime]

@@ -1,7 +1,8 @@
 """A spot order's states and moves.
 
 Some moves are made by people (a payment method is chosen, an order is cancelled), the others by time
-alone and are derived from dates when read: nothing has to run for an order to be ACTIVE, ENDED or EXPIRED.
+alone and are derived from dates when read: nothing has to run for an order to be ACTIVE, ENDED or EXPIRED. They
+are written down later, for the history.
 """
 
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
     _S.EXPIRED: frozenset(),
 }
 """Every move there is; what is not listed does not exist."""
+
+MOVED_BY_TIME = frozenset({_S.AWAITING_PAYMENT_METHOD, _S.CONFIRMED, _S.ACTIVE})
+"""Time alone moves orders on from here: to EXPIRED, ACTIVE and ENDED."""
 
 GIVES_CAPACITY = frozenset({_S.CONFIRMED, _S.ACTIVE, _S.ENDED})
 """Only these orders give capacity, each during its own period."""

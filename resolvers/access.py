@@ -10,6 +10,7 @@ from typing import ClassVar
 from db.access import StoredToken, add_token, token_by_hash
 from db.engine import Database
 from domain.errors import CustomerRequired, NotFound
+from domain.history import Actor, ActorKind
 
 TOKEN_PREFIX = "spt_"  # noqa: S105 # marks our tokens for secret scanners
 
@@ -24,10 +25,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is signed in. Only owners have a customer of their own."""
+    """Who is signed in, by which token. Only owners have a customer of their own."""
 
     role: Role
     customer_id: int | None
+    token_id: int | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """Who the history names."""
+        return Actor(ActorKind(self.role.value), self.token_id)
 
 
 class AccessError(Exception):
@@ -97,7 +104,7 @@ async def caller_of(database: Database, token: str, now: datetime) -> Caller:
         stored = await token_by_hash(session, _hash(token))
     if stored is None or stored.expires_at <= now:
         raise NotSignedInError("The token is unknown or has expired.")
-    return Caller(Role(stored.role), stored.customer_id)
+    return Caller(Role(stored.role), stored.customer_id, stored.id)
 
 
 def _hash(token: str) -> str:

@@ -37,8 +37,8 @@ class KeyedRequest:
         text = json.dumps(asdict(command), sort_keys=True, default=str)
         return cls(customer_id, key, operation, hashlib.sha256(text.encode()).hexdigest())
 
-    async def earlier_order(self, session: AsyncSession) -> int | None:
-        """The order that this very request has led to already. Call it inside the contract's lock.
+    async def earlier_result(self, session: AsyncSession) -> tuple[int, ...] | None:
+        """The ids of what this very request has led to already. Call it inside the contract's lock.
 
         Raises:
             IdempotencyKeyReused: the key was used for something else.
@@ -48,9 +48,9 @@ class KeyedRequest:
             return None
         if (use.operation, use.input_hash) != (self.operation, self.input_hash):
             raise IdempotencyKeyReused(key=self.key)
-        return use.spot_order_id
+        return use.result
 
-    async def remember(self, session: AsyncSession, spot_order_id: int, now: datetime) -> None:
-        """Store the key with its effect."""
-        use = KeyUse(self.operation, self.input_hash, spot_order_id)
+    async def remember(self, session: AsyncSession, result: tuple[int, ...], now: datetime) -> None:
+        """Store the key with its effect: the ids of what it led to."""
+        use = KeyUse(self.operation, self.input_hash, result)
         await add_key_use(session, self.customer_id, self.key, use, now)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from db.clock import start_clock, stored_now
 from db.engine import Database
 from planner.answers import Answers
 from planner.workers import PlannerPool
@@ -15,6 +16,34 @@ Clock = Callable[[], datetime]
 def system_clock() -> datetime:
     """The current instant, in UTC."""
     return datetime.now(UTC)
+
+
+class SettableClock:
+    """A clock that stands still until it is set, for customers' integration tests. Its instant is in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._now: datetime | None = None
+
+    def __call__(self) -> datetime:
+        """The instant at the last refresh.
+
+        Raises:
+            RuntimeError: it was never refreshed.
+        """
+        if self._now is None:
+            raise RuntimeError("the test clock must be refreshed before it is read")
+        return self._now
+
+    async def refresh(self) -> None:
+        """Read what any process has set; the first one ever starts it at the current instant."""
+        async with self._database.read() as session:
+            now = await stored_now(session)
+        if now is None:
+            async with self._database.write() as session:
+                await start_clock(session, system_clock())
+                now = await stored_now(session)
+        self._now = now
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +62,22 @@ class Services:
     @classmethod
     def open(cls, settings: Settings) -> "Services":
         """Services as the settings say; nothing is connected or started yet."""
+        database = Database(settings.database_url, settings.database_pool_size)
         return cls(
             settings,
-            Database(settings.database_url, settings.database_pool_size),
+            database,
             PlannerPool(settings.planner_workers, settings.planner_waiting_max),
+            system_clock if settings.clock == "system" else SettableClock(database),
         )
+
+    async def refresh_clock(self) -> None:
+        """Read the test clock again, where there is one: at the start of everything that asks for the time."""
+        if isinstance(self.clock, SettableClock):
+            await self.clock.refresh()
+
+    def sign_in_clock(self) -> datetime:
+        """The instant that tokens are judged by: the test clock's years must not end them."""
+        return system_clock() if isinstance(self.clock, SettableClock) else self.clock()
 
     async def close(self) -> None:
         """Stop the planner's workers and close every connection."""

@@ -6,8 +6,9 @@ from datetime import date, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.catalogue import all_tax_rates
-from db.contracts import StoredContract, contracts_by_customer, locked_contract, raise_version
+from db.contracts import StoredContract, bring_forward, contracts_by_customer, raise_version
 from db.customers import customers_by_id
+from db.history import add_events
 from db.spot_orders import add_spot_order, save_progress, spot_orders_by_id
 from domain.capacity import CapacityStep, capacity_timeline
 from domain.contracts import MainContract, SpotContract, end_refusals, spot_refusals
@@ -23,6 +24,7 @@ from domain.errors import (
     RuleError,
     TermsNotAgreed,
 )
+from domain.history import EventKind, NewEvent
 from domain.money import Charge, TaxRate, charge, tax_rate_on
 from domain.months import Period, ends_before
 from domain.orders import (
@@ -37,6 +39,7 @@ from domain.pricing import PriceLine, spot_price_lines
 from resolvers.access import Caller, Role, customer_in_reach, require
 from resolvers.idempotency import KeyedRequest
 from resolvers.services import Services
+from resolvers.settling import Opened, open_customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,24 +130,24 @@ async def place(services: Services, caller: Caller | None, command: PlaceCommand
         Refused: with every rule that refuses it; nothing is stored.
         NotFound, IdempotencyKeyReused, IdempotencyKeyInvalid.
     """
-    customer_id = customer_in_reach(require(caller, Role.OWNER, Role.OPERATOR), command.customer_id)
+    signed_in = require(caller, Role.OWNER, Role.OPERATOR)
+    customer_id = customer_in_reach(signed_in, command.customer_id)
     request = KeyedRequest.of(
         "spotOrderPlace", customer_id, command.idempotency_key, replace(command, customer_id=customer_id)
     )
-    now = services.clock()
     async with services.database.write() as session:
-        customer = await _customer(session, customer_id)
-        stored = await locked_contract(session, customer_id)
-        earlier = await request.earlier_order(session)
+        opened = await open_customer(session, customer_id, services.clock)
+        customer, stored, now = opened.customer, opened.stored, opened.now
+        earlier = await request.earlier_result(session)
         if earlier is not None:
-            return (await spot_orders_by_id(session, [earlier]))[earlier]
+            return (await spot_orders_by_id(session, earlier))[earlier[0]]
         items = command.items
         refusals = spot_refusals(
             stored.contract if stored else None,
             accounts=items.accounts,
             starts_on=items.starts_on,
             months=items.months,
-            today=customer.day_at(now),
+            today=opened.today,
         )
         current = services.settings.terms_version
         if command.agreed_terms_version != current:
@@ -172,7 +175,9 @@ async def place(services: Services, caller: Caller | None, command: PlaceCommand
             cancelled_at=None,
         )
         order = await add_spot_order(session, stored.id, order)
-        await request.remember(session, order.id, now)
+        await bring_forward(session, stored.id, order.expires_at)
+        await _log(session, signed_in, EventKind.SPOT_ORDER_PLACED, None, order)
+        await request.remember(session, (order.id,), now)
         return order
 
 
@@ -186,13 +191,12 @@ async def checkout(services: Services, caller: Caller | None, command: CheckoutC
         IdempotencyKeyReused, IdempotencyKeyInvalid: nothing is changed.
     """
     signed_in = require(caller, Role.OWNER, Role.OPERATOR)
-    now = services.clock()
     async with services.database.write() as session:
-        customer, stored, order = await _locked_order(session, signed_in, command.order_id)
+        opened, stored, order = await _locked_order(services, session, signed_in, command.order_id)
+        customer, now, today = opened.customer, opened.now, opened.today
         request = KeyedRequest.of("spotOrderCheckout", customer.id, command.idempotency_key, command)
-        if await request.earlier_order(session) is not None:
+        if await request.earlier_result(session) is not None:
             return order
-        today = customer.day_at(now)
         _check_open(order, OrderStatus.CONFIRMED, now, today)
         available = available_payment_methods(is_corporate=customer.is_corporate)
         if command.payment_method not in available:
@@ -203,6 +207,7 @@ async def checkout(services: Services, caller: Caller | None, command: CheckoutC
         refusals = end_refusals(stored.contract, order.period.ends_before)
         if refusals:
             raise Refused([replace(refusal, field="orderId") for refusal in refusals])
+        placed = order
         order = replace(
             order,
             status=OrderStatus.CONFIRMED,
@@ -212,7 +217,9 @@ async def checkout(services: Services, caller: Caller | None, command: CheckoutC
         )
         await save_progress(session, order)
         await raise_version(session, stored.id)
-        await request.remember(session, order.id, now)
+        await bring_forward(session, stored.id, customer.day_begins_at(order.period.starts_on))
+        await _log(session, signed_in, EventKind.SPOT_ORDER_CONFIRMED, placed, order)
+        await request.remember(session, (order.id,), now)
         return order
 
 
@@ -223,14 +230,15 @@ async def cancel(services: Services, caller: Caller | None, order_id: int) -> Sp
         OrderExpired, OrderMoveRefused, NotFound: nothing is changed.
     """
     signed_in = require(caller, Role.OWNER, Role.OPERATOR)
-    now = services.clock()
     async with services.database.write() as session:
-        customer, _, order = await _locked_order(session, signed_in, order_id)
+        opened, _, order = await _locked_order(services, session, signed_in, order_id)
         if order.status is OrderStatus.CANCELLED:
             return order
-        _check_open(order, OrderStatus.CANCELLED, now, customer.day_at(now))
-        order = replace(order, status=OrderStatus.CANCELLED, cancelled_at=now)
+        _check_open(order, OrderStatus.CANCELLED, opened.now, opened.today)
+        placed = order
+        order = replace(order, status=OrderStatus.CANCELLED, cancelled_at=opened.now)
         await save_progress(session, order)
+        await _log(session, signed_in, EventKind.SPOT_ORDER_CANCELLED, placed, order)
         return order
 
 
@@ -242,18 +250,32 @@ def _check_open(order: SpotOrder, wanted: OrderStatus, now: datetime, today: dat
 
 
 async def _locked_order(
-    session: AsyncSession, caller: Caller, order_id: int
-) -> tuple[Customer, StoredContract, SpotOrder]:
-    """An order in the caller's reach with its customer and contract, read inside the contract's lock."""
+    services: Services, session: AsyncSession, caller: Caller, order_id: int
+) -> tuple[Opened, StoredContract, SpotOrder]:
+    """An order in the caller's reach with its customer and contract, read and settled inside the contract's lock."""
     found = (await spot_orders_by_id(session, [order_id])).get(order_id)
     if found is None or (caller.role is Role.OWNER and found.customer_id != caller.customer_id):
         raise NotFound(field="orderId")
-    customer = await _customer(session, found.customer_id)
-    stored = await locked_contract(session, customer.id)
-    if stored is None:
+    session.expire_all()  # what was read before the lock may change while waiting for it
+    opened = await open_customer(session, found.customer_id, services.clock)
+    if opened.stored is None:
         raise NotFound(field="orderId")
-    session.expire_all()  # what was read before the lock may have changed while waiting for it
-    return customer, stored, (await spot_orders_by_id(session, [order_id]))[order_id]
+    return opened, opened.stored, (await spot_orders_by_id(session, [order_id]))[order_id]
+
+
+async def _log(
+    session: AsyncSession, caller: Caller, kind: EventKind, before: SpotOrder | None, after: SpotOrder
+) -> None:
+    """Append what a person did to an order to the history; the order itself says when."""
+    instants = {
+        EventKind.SPOT_ORDER_PLACED: after.placed_at,
+        EventKind.SPOT_ORDER_CONFIRMED: after.confirmed_at,
+        EventKind.SPOT_ORDER_CANCELLED: after.cancelled_at,
+    }
+    occurred_at = instants[kind] or after.placed_at
+    changes = {"status": (before.status.value if before else None, after.status.value)}
+    event = NewEvent(kind=kind, occurred_at=occurred_at, changes=changes, spot_order_id=after.id)
+    await add_events(session, after.customer_id, caller.actor, [event], occurred_at)
 
 
 async def _customer(session: AsyncSession, customer_id: int) -> Customer:

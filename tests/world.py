@@ -82,7 +82,7 @@ class World:
                 session, name=name, kind=kind, time_zone=time_zone, currency="JPY", now=self.services.clock()
             )
             if terms:
-                stored = await add_contract(session, customer.id, MainContract(terms, licences))
+                stored = await add_contract(session, customer.id, MainContract(terms, licences), self.services.clock())
         return Owned(customer, stored, await self.token(Role.OWNER, customer.id))
 
     async def token(

@@ -1,0 +1,85 @@
+"""The append-only log of a customer's events."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.tables import EventRow
+from domain.history import Actor, ActorKind, Event, EventKind, NewEvent
+
+
+async def add_events(
+    session: AsyncSession, customer_id: int, actor: Actor, events: Iterable[NewEvent], now: datetime
+) -> None:
+    """Append events, in their order."""
+    rows = [
+        {
+            "customer_id": customer_id,
+            "kind": event.kind.value,
+            "actor": actor.kind.value,
+            "actor_token_id": actor.token_id,
+            "occurred_at": event.occurred_at,
+            "recorded_at": now,
+            "account_id": event.account_id,
+            "spot_order_id": event.spot_order_id,
+            "capacity_fall_id": event.capacity_fall_id,
+            "changes": {name: list(change) for name, change in event.changes.items()},
+            "counted_after": event.counted_after,
+        }
+        for event in events
+    ]
+    if rows:
+        await session.execute(insert(EventRow), rows)
+
+
+async def events_page(
+    session: AsyncSession, customer_id: int, *, account_id: int | None, first: int, before_id: int | None
+) -> list[Event]:
+    """Up to ``first`` events of a customer, or of one of its accounts, newest first."""
+    query = select(EventRow).where(EventRow.customer_id == customer_id)
+    if account_id is not None:
+        query = query.where(EventRow.account_id == account_id)
+    if before_id is not None:
+        query = query.where(EventRow.id < before_id)
+    return [_event(row) for row in await session.scalars(query.order_by(EventRow.id.desc()).limit(first))]
+
+
+async def events_count(session: AsyncSession, customer_id: int, account_id: int | None) -> int:
+    """How many events there are of a customer, or of one of its accounts."""
+    query = select(func.count()).select_from(EventRow).where(EventRow.customer_id == customer_id)
+    if account_id is not None:
+        query = query.where(EventRow.account_id == account_id)
+    return (await session.execute(query)).scalar_one()
+
+
+async def counted_before(session: AsyncSession, customer_id: int, instant: datetime) -> int:
+    """How many accounts counted against capacity just before an instant, as the log tells."""
+    query = (
+        select(EventRow.counted_after)
+        .where(EventRow.customer_id == customer_id)
+        .where(EventRow.counted_after.is_not(None))
+        .where(EventRow.occurred_at < instant)
+        .order_by(EventRow.id.desc())
+        .limit(1)
+    )
+    return await session.scalar(query) or 0
+
+
+def _event(row: EventRow) -> Event:
+    return Event(
+        id=row.id,
+        customer_id=row.customer_id,
+        actor=Actor(ActorKind(row.actor), row.actor_token_id),
+        recorded_at=row.recorded_at,
+        what=NewEvent(
+            kind=EventKind(row.kind),
+            occurred_at=row.occurred_at,
+            changes={name: (before, after) for name, (before, after) in row.changes.items()},
+            account_id=row.account_id,
+            spot_order_id=row.spot_order_id,
+            capacity_fall_id=row.capacity_fall_id,
+            counted_after=row.counted_after,
+        ),
+    )
