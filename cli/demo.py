@@ -57,7 +57,7 @@ async def prepare(services: Services) -> Demo:
     customer = next(item for item in found if item.name == MID_CONTRACT)
     tokens = {
         name: await issue_token(
-            services.database, role=role, customer_id=customer_id, now=now, valid_for=TOKENS_VALID_FOR
+            services.database, role=role, customer_id=customer_id, now=services.sign_in_clock(), valid_for=TOKENS_VALID_FOR
         )
         for name, role, customer_id in (
             ("sales", Role.SALES, None),

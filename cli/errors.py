@@ -13,3 +13,7 @@ class InputError(ValueError):
         self.field = field
         self.message = message
         self.code = code
+
+
+class OperatorError(Exception):
+    """Something that whoever typed the command can mend; it is said in one line."""

@@ -1,12 +1,13 @@
-"""The operator's door: serve, migrate, demo, token, plan, plan-many."""
+"""The operator's door: serve, migrate, demo, token, accounts, expire, plan, plan-many."""
 
 import asyncio
 import json
 import logging
 import socket
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,29 +15,30 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 
+from cli.accounts import accounts_app
 from cli.demo import Demo, graphiql_config, prepare
 from cli.demo_queries import RECOMMEND, recommend_variables
+from cli.errors import OperatorError
+from cli.expire import expire
 from cli.plan import plan
 from cli.plan_many import plan_many_command
-from db.customers import customers_by_id, customers_page
-from db.engine import Database, DatabaseUnavailableError, DatabaseUrlError
-from db.migrate import is_current, migrate
+from cli.running import check_migrated, one_line_errors, the_customer
+from db.engine import Database
+from db.migrate import migrate
 from planner.worker import preload
 from resolvers.access import Role, issue_token
 from resolvers.services import Services, system_clock
 from schema.app import build_schema, create_app
-from settings import SettingInvalidError, Settings
+from settings import Settings
 
 app = typer.Typer(help="Spotplan: plans and spot contracts over GraphQL.", no_args_is_help=True, add_completion=False)
 app.command()(plan)
 app.command("plan-many")(plan_many_command)
+app.command()(expire)
+app.add_typer(accounts_app, name="accounts")
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]
-
-
-class OperatorError(Exception):
-    """Something that whoever typed the command can mend; it is said in one line."""
 
 
 SHUTDOWN_SECONDS_MAX = 5
@@ -47,16 +49,16 @@ DEMO_DATABASE = "sqlite:///var/demo.db"
 @app.command("migrate")
 def migrate_command() -> None:
     """Bring the database to the current tables; safe to run again."""
-    with _one_line_errors():
+    with one_line_errors():
         migrate(Settings.from_environment().database_url)
 
 
 @app.command()
 def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve the API. The database must be migrated."""
-    with _one_line_errors():
+    with one_line_errors():
         settings = Settings.from_environment()
-        _check_migrated(settings)
+        check_migrated(settings)
         _serve(settings, {}, host, port)
 
 
@@ -67,8 +69,8 @@ def demo(
     reset: Annotated[bool, typer.Option(help="Begin again with fresh demo data.")] = False,
 ) -> None:
     """Serve demo data from an embedded database, with tokens for every role."""
-    with _one_line_errors():
-        settings = Settings(database_url=DEMO_DATABASE)
+    with one_line_errors():
+        settings = replace(Settings.from_environment(), database_url=DEMO_DATABASE)
         _check_port(host, port)
         if reset:
             for file in Path("var").glob("demo.db*"):
@@ -87,11 +89,11 @@ def token(
     days: Annotated[int, typer.Option(help="How long the token is valid.", min=1, max=3650)] = 365,
 ) -> None:
     """Make a bearer token, and print it last. It is stored as a hash: this is the only time it can be read."""
-    with _one_line_errors():
+    with one_line_errors():
         if (role is Role.OWNER) != (customer is not None):
             raise OperatorError("--customer goes with --role owner, and only with it")
         settings = Settings.from_environment()
-        _check_migrated(settings)
+        check_migrated(settings)
         typer.echo(asyncio.run(_token(settings, role, customer, timedelta(days=days))))
 
 
@@ -104,32 +106,16 @@ def schema() -> None:
 async def _token(settings: Settings, role: Role, customer: str | None, valid_for: timedelta) -> str:
     database = Database(settings.database_url)
     try:
-        customer_id = await _customer_id(database, customer) if customer is not None else None
+        customer_id = (await the_customer(database, customer)).id if customer is not None else None
         return await issue_token(database, role=role, customer_id=customer_id, now=system_clock(), valid_for=valid_for)
     finally:
         await database.close()
 
 
-async def _customer_id(database: Database, text: str) -> int:
-    """The customer with this number or exact name.
-
-    Raises:
-        OperatorError: there is none, or more than one has the name.
-    """
-    async with database.read() as session:
-        if text.isdecimal():
-            found = list((await customers_by_id(session, [int(text)])).values())
-        else:
-            page = await customers_page(session, first=100, after=None, search=text)
-            found = [item for item in page if item.name == text]
-    if len(found) != 1:
-        raise OperatorError(f"{len(found)} customers are called {text!r}")
-    return found[0].id
-
-
 async def _prepared(settings: Settings) -> Demo:
     services = Services.open(settings)
     try:
+        await services.refresh_clock()
         return await prepare(services)
     finally:
         await services.close()
@@ -179,21 +165,6 @@ def _check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise OperatorError(f"cannot listen on {host}:{port}: {error.strerror}; choose another port") from None
-
-
-def _check_migrated(settings: Settings) -> None:
-    if not is_current(settings.database_url):
-        raise OperatorError("the database has not the current tables: run `spotplan migrate` first")
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Say what is wrong in one line where the operator can mend it."""
-    try:
-        yield
-    except (OperatorError, DatabaseUrlError, DatabaseUnavailableError, SettingInvalidError) as error:
-        typer.echo(f"spotplan: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 def main() -> Any:

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import cast
 
-from sqlalchemy import JSON, bindparam, func, insert, literal, select, update
+from sqlalchemy import JSON, Table, bindparam, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.contracts import StoredContract
@@ -87,54 +88,49 @@ async def deactivate(
     await session.execute(insert(DeactivationRow), rows)
     given = {"fall": fall_id, "occurred": occurred_at, "recorded": now, "group": group_id, "customer": customer_id}
     for statement in (_CHANGE, _ENTER_GROUP):
-        await session.execute(statement, given, execution_options={"synchronize_session": False})
+        await session.execute(statement, given)
     for status, reason in sorted({(row["previous_status"], row["reason"]) for row in rows}):
         changes = {"status": [status, AccountStatus.DEACTIVATED.value], "reason": [None, reason]}
         event = {**given, "status": status, "reason": reason, "changes": changes, "counted": effect.counted_after}
         await session.execute(_LOG, event)
+    session.expire_all()
 
 
-_OUT = select(DeactivationRow.account_id).where(DeactivationRow.fall_id == bindparam("fall"))
+# Over the tables themselves: the ORM would take the parameters for rows to insert.
+_ACCOUNTS, _MEMBERS, _OUT, _EVENTS = (
+    cast(Table, row.__table__) for row in (AccountRow, AccountGroupMemberRow, DeactivationRow, EventRow)
+)
 _CHANGE = (
-    update(AccountRow)
-    .where(AccountRow.id.in_(_OUT))
+    update(_ACCOUNTS)
+    .where(_ACCOUNTS.c.id.in_(select(_OUT.c.account_id).where(_OUT.c.fall_id == bindparam("fall"))))
     .values(status=AccountStatus.DEACTIVATED.value, deactivated_at=bindparam("occurred"))
 )
-_ENTER_GROUP = insert(AccountGroupMemberRow).from_select(
+_ENTER_GROUP = insert(_MEMBERS).from_select(
     ["group_id", "account_id", "customer_id"],
     select(
-        bindparam("group", type_=AccountGroupMemberRow.group_id.type),
-        DeactivationRow.account_id,
-        bindparam("customer", type_=AccountGroupMemberRow.customer_id.type),
-    ).where(DeactivationRow.fall_id == bindparam("fall")),
+        bindparam("group", type_=_MEMBERS.c.group_id.type),
+        _OUT.c.account_id,
+        bindparam("customer", type_=_MEMBERS.c.customer_id.type),
+    ).where(_OUT.c.fall_id == bindparam("fall")),
 )
-_LOG = insert(EventRow).from_select(
-    [
-        "customer_id",
-        "kind",
-        "actor",
-        "occurred_at",
-        "recorded_at",
-        "account_id",
-        "capacity_fall_id",
-        "changes",
-        "counted_after",
-    ],
-    select(
-        bindparam("customer", type_=EventRow.customer_id.type),
-        literal(EventKind.ACCOUNT_DEACTIVATED.value),
-        literal(ActorKind.SYSTEM.value),
-        bindparam("occurred", type_=EventRow.occurred_at.type),
-        bindparam("recorded", type_=EventRow.recorded_at.type),
-        DeactivationRow.account_id,
-        DeactivationRow.fall_id,
-        bindparam("changes", type_=JSON),
-        bindparam("counted", type_=EventRow.counted_after.type),
-    )
-    .where(DeactivationRow.fall_id == bindparam("fall"))
-    .where(DeactivationRow.previous_status == bindparam("status"))
-    .where(DeactivationRow.reason == bindparam("reason"))
-    .order_by(DeactivationRow.position),
+_LOGGED = {
+    "customer_id": bindparam("customer", type_=_EVENTS.c.customer_id.type),
+    "kind": literal(EventKind.ACCOUNT_DEACTIVATED.value),
+    "actor": literal(ActorKind.SYSTEM.value),
+    "occurred_at": bindparam("occurred", type_=_EVENTS.c.occurred_at.type),
+    "recorded_at": bindparam("recorded", type_=_EVENTS.c.recorded_at.type),
+    "account_id": _OUT.c.account_id,
+    "capacity_fall_id": _OUT.c.fall_id,
+    "changes": bindparam("changes", type_=JSON),
+    "counted_after": bindparam("counted", type_=_EVENTS.c.counted_after.type),
+}
+_LOG = insert(_EVENTS).from_select(
+    list(_LOGGED),
+    select(*_LOGGED.values())
+    .where(_OUT.c.fall_id == bindparam("fall"))
+    .where(_OUT.c.previous_status == bindparam("status"))
+    .where(_OUT.c.reason == bindparam("reason"))
+    .order_by(_OUT.c.position),
 )
 
 

@@ -267,7 +267,6 @@ class AccountRow(Base):
             "CASE WHEN status = 'DELETED' THEN name = '' AND email IS NULL ELSE length(name) > 0 END", name="name"
         ),
         CheckConstraint("status <> 'DEACTIVATED' OR deactivated_at IS NOT NULL", name="deactivated"),
-        CheckConstraint("registered_at <= counted_since", name="counted_since"),
         UniqueConstraint("id", "customer_id"),
         Index(
             "uq_accounts_customer_id_external_id",

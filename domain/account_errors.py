@@ -133,6 +133,15 @@ class CellsMissing(RuleError):
 
 
 @dataclass(eq=False, kw_only=True)
+class CsvLineUnreadable(RuleError):
+    """A CSV line can be read as cells: its quotes are closed, and no cell is endless."""
+
+    template = "The line is no CSV: {reason}."
+    field: str = "csv"
+    reason: str
+
+
+@dataclass(eq=False, kw_only=True)
 class LinesInvalid(RuleError):
     """Some CSV lines cannot be imported, so that none was; badLines says which."""
 

@@ -1,7 +1,8 @@
 """The application: GraphQL over HTTP, SSE and WebSocket, the GraphiQL page, health."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -27,10 +28,13 @@ import schema.enums  # noqa: F401 # registers the enumerations before the schema
 from db.engine import DatabaseUnavailableError
 from resolvers.access import Caller, NotSignedInError, caller_of
 from resolvers.services import Services
+from resolvers.settling import work
+from schema.accounts import Account, AccountGroup
 from schema.context import Context
 from schema.contracts import MainContract
 from schema.customers import Customer
 from schema.errors import USER_ERROR_TYPES, presented
+from schema.falls import CapacityFall
 from schema.graphiql import ASSETS, page
 from schema.limits import Limits
 from schema.root import Mutation, Query, Subscription
@@ -80,7 +84,7 @@ def build_schema(settings: Settings) -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[Customer, MainContract, SpotOrder, *USER_ERROR_TYPES.values()],
+        types=[Account, AccountGroup, CapacityFall, Customer, MainContract, SpotOrder, *USER_ERROR_TYPES.values()],
         extensions=[PresentErrors, lambda: Limits(settings)],
     )
 
@@ -129,6 +133,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     async def context_for(self, authorization: str | None) -> Context:
         """A context for one operation, with its caller."""
         try:
+            await self._services.refresh_clock()
             return Context(self._services, await self._caller(authorization))
         except (NotSignedInError, DatabaseUnavailableError) as failure:
             return Context(self._services, None, failure)
@@ -139,7 +144,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotSignedInError("The Authorization header must be: Bearer <token>.")
-        return await caller_of(self._services.database, token.strip(), self._services.clock())
+        return await caller_of(self._services.database, token.strip(), self._services.sign_in_clock())
 
     def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
         """Only browsers that open the page ask for HTML; tools send ``*/*``."""
@@ -176,14 +181,21 @@ def _limited(receive: Receive, bytes_max: int) -> Receive:
 
 
 def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) -> Starlette:
-    """The application; it closes the services when it stops. ``graphiql`` is its page's token, tabs, notice."""
+    """The application, with a worker that settles what is due; it closes the services when it stops.
+
+    ``graphiql`` is its page's token, tabs and notice.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        worker = asyncio.create_task(work(services))
         try:
             await services.planner.warm()
             yield
         finally:
+            worker.cancel()
+            with suppress(asyncio.CancelledError):
+                await worker
             await services.close()
 
     async def healthz(_request: Request) -> Response:

@@ -7,9 +7,12 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from db.contracts import StoredContract
+from db.falls import HandledFall
+from db.groups import Group
+from domain.accounts import Account
 from domain.customers import Customer
 from domain.orders import SpotOrder
-from resolvers import reads
+from resolvers import account_reads, reads
 from resolvers.access import Caller
 from resolvers.reads import Page
 from resolvers.services import Services
@@ -29,6 +32,11 @@ class Context:
         self.customers: DataLoader[int, Customer | None] = DataLoader(self._load_customers)
         self.spot_order_pages: DataLoader[OrdersKey, Page[SpotOrder]] = DataLoader(self._load_pages)
         self.spot_order_counts: DataLoader[int, int] = DataLoader(self._load_counts)
+        self.accounts: DataLoader[int, Account | None] = DataLoader(self._load_accounts)
+        self.account_groups: DataLoader[int, list[Group]] = DataLoader(self._load_account_groups)
+        self.groups: DataLoader[int, list[Group]] = DataLoader(self._load_groups)
+        self.group_sizes: DataLoader[int, int] = DataLoader(self._load_group_sizes)
+        self.capacity_falls: DataLoader[int, HandledFall | None] = DataLoader(self._load_falls)
 
     @property
     def caller(self) -> Caller | None:
@@ -49,6 +57,21 @@ class Context:
 
     async def _load_counts(self, keys: list[int]) -> list[int]:
         return await reads.spot_order_count(self.services, keys)
+
+    async def _load_accounts(self, keys: list[int]) -> list[Account | None]:
+        return await account_reads.accounts(self.services, keys)
+
+    async def _load_account_groups(self, keys: list[int]) -> list[list[Group]]:
+        return await account_reads.account_groups(self.services, keys)
+
+    async def _load_groups(self, keys: list[int]) -> list[list[Group]]:
+        return await account_reads.groups(self.services, keys)
+
+    async def _load_group_sizes(self, keys: list[int]) -> list[int]:
+        return await account_reads.group_sizes(self.services, keys)
+
+    async def _load_falls(self, keys: list[int]) -> list[HandledFall | None]:
+        return await account_reads.falls(self.services, keys)
 
     async def _load_pages(self, keys: list[OrdersKey]) -> list[Page[SpotOrder]]:
         groups: dict[tuple[int, int | None], list[int]] = defaultdict(list)

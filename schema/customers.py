@@ -1,23 +1,28 @@
 """Customers with what hangs on them: the main contract, capacity and spot orders."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 import strawberry
 
+from db.accounts import AccountFilter
+from domain.accounts import AccountStatus
 from domain.customers import Customer as DomainCustomer
-from domain.customers import CustomerKind
-from resolvers import reads
+from domain.customers import CustomerKind, DeactivationPolicy
+from resolvers import account_reads, reads
 from resolvers.reads import Page
+from schema.accounts import AccountConnection, AccountGroup, account_connection, account_group
 from schema.context import Info
 from schema.contracts import CapacityStep, MainContract, capacity_step, main_contract
-from schema.relay import Node, PageInfo, cursor, global_id, parse_cursor
+from schema.falls import (
+    CapacityFallConnection,
+    UpcomingCapacityFall,
+    capacity_fall_connection,
+    upcoming_capacity_fall,
+)
+from schema.history import CustomerEventConnection, event_connection
+from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, parse_cursor
 from schema.spot_orders import SpotOrderConnection, SpotOrderEdge, spot_order
-
-First = Annotated[int, strawberry.argument(description="How many objects a page has: 1 to 100.")]
-After = Annotated[
-    str | None, strawberry.argument(description="The cursor to go on after. Leave it out for the first page.")
-]
 
 
 @strawberry.type(description="An organisation whose owner-managers place orders.")
@@ -27,6 +32,9 @@ class Customer(Node):
     time_zone: str = strawberry.field(description="The IANA time zone in which its contract days are counted.")
     currency: str = strawberry.field(description="The ISO 4217 code of the currency it is charged in.")
     today: date = strawberry.field(description="The current day in its time zone.")
+    deactivation_policy: DeactivationPolicy = strawberry.field(
+        description="Who is deactivated when a spot contract ends and not everybody fits."
+    )
     record: strawberry.Private[DomainCustomer]
 
     @strawberry.field(description="The main contract. Null on the Free plan.")
@@ -45,6 +53,95 @@ class Customer(Node):
     ) -> list[CapacityStep]:
         stored = await info.context.contracts.load(self.record.id)
         return [capacity_step(step) for step in reads.timeline(stored.contract if stored else None, from_, until)]
+
+    @strawberry.field(description="Capacity on one day, in accounts: as it is known now, or as it was known earlier.")
+    async def capacity(
+        self,
+        info: Info,
+        on: Annotated[date, strawberry.argument(description="The day.")],
+        as_known_at: Annotated[
+            datetime | None,
+            strawberry.argument(description="Leaves out what was recorded after this instant. Left out, it is now."),
+        ] = None,
+    ) -> int:
+        return await account_reads.capacity_known(info.context.services, self.record, on, as_known_at)
+
+    @strawberry.field(description="How many accounts count against capacity: ACTIVE and SUSPENDED ones.")
+    async def account_count(
+        self,
+        info: Info,
+        on: Annotated[
+            date | None, strawberry.argument(description="At the end of an earlier day. Left out, it is now.")
+        ] = None,
+    ) -> int:
+        return await account_reads.counted_on(info.context.services, self.record, on)
+
+    @strawberry.field(description="Accounts in the order of their names. For owners and operators.")
+    async def accounts(
+        self,
+        info: Info,
+        first: First,
+        *,
+        after: After = None,
+        status: Annotated[
+            list[AccountStatus] | None,
+            strawberry.argument(description="Only of these statuses. Left out, all but DELETED."),
+        ] = None,
+        group_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only those in this group.")] = None,
+        search: Annotated[
+            str | None,
+            strawberry.argument(description="Only those with this text in the name, external id or e-mail address."),
+        ] = None,
+    ) -> AccountConnection:
+        chosen = AccountFilter(
+            frozenset(status) if status is not None else None,
+            key_of(group_id, "AccountGroup", "groupId") if group_id is not None else None,
+            search,
+        )
+        services, caller = info.context.services, info.context.caller
+        after_key = parse_cursor(after, str, int)
+        page = await account_reads.account_page(services, caller, self.record.id, chosen, first=first, after=after_key)
+        return account_connection(self.record.id, chosen, page)
+
+    @strawberry.field(description="Its groups of accounts, in the order of their names.")
+    async def account_groups(self, info: Info) -> list[AccountGroup]:
+        return [account_group(group) for group in await info.context.groups.load(self.record.id)]
+
+    @strawberry.field(
+        description="The days to come on which capacity falls, and how many accounts each will deactivate if nothing"
+        " else changes."
+    )
+    async def upcoming_capacity_falls(self, info: Info) -> list[UpcomingCapacityFall]:
+        found = await account_reads.upcoming_falls(info.context.services, self.record)
+        return [upcoming_capacity_fall(effect) for effect in found]
+
+    @strawberry.field(description="The days on which capacity fell, newest first.")
+    async def capacity_falls(self, info: Info, first: First, after: After = None) -> CapacityFallConnection:
+        before = parse_cursor(after, int)
+        page = await account_reads.fall_page(
+            info.context.services, self.record.id, first=first, before_id=before[0] if before else None
+        )
+        return capacity_fall_connection(self.record.id, page)
+
+    @strawberry.field(description="What happened, newest first. For owners and operators.")
+    async def events(
+        self,
+        info: Info,
+        first: First,
+        after: After = None,
+        account_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only of this account.")] = None,
+    ) -> CustomerEventConnection:
+        before = parse_cursor(after, int)
+        account_key = key_of(account_id, "Account", "accountId") if account_id is not None else None
+        page = await account_reads.event_page(
+            info.context.services,
+            info.context.caller,
+            self.record.id,
+            account_key,
+            first=first,
+            before_id=before[0] if before else None,
+        )
+        return event_connection(self.record.id, account_key, page)
 
     @strawberry.field(description="Spot orders, newest first.")
     async def spot_orders(self, info: Info, first: First, after: After = None) -> SpotOrderConnection:
@@ -69,6 +166,7 @@ def customer(record: DomainCustomer, info: Info) -> Customer:
         time_zone=record.time_zone,
         currency=record.currency,
         today=record.day_at(info.context.services.clock()),
+        deactivation_policy=record.deactivation_policy,
         record=record,
     )
 

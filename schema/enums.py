@@ -4,8 +4,11 @@ from enum import Enum
 
 import strawberry
 
+from domain.accounts import AccountStatus
 from domain.contracts import BillingCycle
-from domain.customers import CustomerKind
+from domain.customers import CustomerKind, DeactivationPolicy
+from domain.deactivation import DeactivationReason
+from domain.history import ActorKind, EventKind
 from domain.orders import OrderStatus, PaymentMethod
 from planner.problem import BaselineKind, OrderKind, PlanStatus, ShortfallReason
 from resolvers.access import Role
@@ -105,5 +108,64 @@ _register(
         "LESS_THAN_A_MONTH_LEFT": "No period of whole months that may start now fits before the contract's end.",
         "ORDERS_LIMITED": "The limits on the number, length or size of orders leave it short.",
         "OVER_BUDGET": "The budget does not reach that far.",
+    },
+)
+_register(
+    AccountStatus,
+    "Where an account stands. ACTIVE and SUSPENDED accounts count against capacity.",
+    {
+        "ACTIVE": "May sign in.",
+        "SUSPENDED": "May not sign in, until an owner reactivates it; keeps its place.",
+        "DEACTIVATED": "Out since capacity fell; an owner can reactivate it while capacity is free. Its data stays.",
+        "DELETED": "Gone for good: its name and e-mail address are erased, and its external id is free again.",
+    },
+)
+_register(
+    DeactivationPolicy,
+    "Who is deactivated when a spot contract ends and not everybody fits.",
+    {
+        "ALL_REGISTERED_DURING_SPOT": "Everybody registered, or reactivated, during the spot that ends; if the rest"
+        " still do not fit, the newest of them until they do.",
+        "EXCESS_ONLY": "The newest until the rest fit; protected accounts after all others.",
+    },
+)
+_register(
+    DeactivationReason,
+    "Why an account is deactivated.",
+    {
+        "REGISTERED_DURING_SPOT": "It was registered, or reactivated, during the spot contract that ended.",
+        "NEWEST_OVER_CAPACITY": "It was among the newest of more accounts than fit.",
+    },
+)
+_register(
+    EventKind,
+    "What happened.",
+    {
+        "ACCOUNT_REGISTERED": "An account was registered.",
+        "ACCOUNT_SUSPENDED": "An account was suspended.",
+        "ACCOUNT_REACTIVATED": "A suspended or deactivated account may sign in again.",
+        "ACCOUNT_DEACTIVATED": "A fall of capacity deactivated an account.",
+        "ACCOUNT_DELETED": "An account was deleted.",
+        "ACCOUNT_CHANGED": "The groups of an account, or its protection, changed.",
+        "CAPACITY_FELL": "A day began with less capacity than the day before.",
+        "SPOT_ORDER_PLACED": "A spot order was placed.",
+        "SPOT_ORDER_CONFIRMED": "A spot order was confirmed with a payment method.",
+        "SPOT_ORDER_CANCELLED": "A spot order was cancelled.",
+        "SPOT_ORDER_EXPIRED": "A spot order was left without a payment method for too long.",
+        "SPOT_STARTED": "A spot contract began to give capacity.",
+        "SPOT_ENDED": "A spot contract ended.",
+        "TERM_ADDED": "A term was added to the main contract: the first one or a renewal.",
+        "ADDITIONAL_LICENCE_ADDED": "Units were added to a term of the main contract.",
+        "POLICY_CHANGED": "The deactivation policy changed.",
+    },
+)
+_register(
+    ActorKind,
+    "Who caused an event.",
+    {
+        "OWNER": "An owner-manager of the customer.",
+        "SALES": "Sales.",
+        "OPERATOR": "An operator.",
+        "SYSTEM": "Time: nobody did anything.",
     },
 )

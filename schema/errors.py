@@ -16,6 +16,7 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.utils.str_converters import to_camel_case
 
+import domain.account_errors
 import domain.errors
 from db.engine import DatabaseUnavailableError
 from domain.errors import Refused, RuleError
@@ -59,7 +60,7 @@ def _describe(name: str, hint: Any) -> str:
 
 USER_ERROR_TYPES: dict[type[RuleError], type[UserError]] = {
     rule: _user_error_type(rule)
-    for _, rule in sorted(vars(domain.errors).items())
+    for _, rule in sorted({**vars(domain.errors), **vars(domain.account_errors)}.items())
     if inspect.isclass(rule) and issubclass(rule, RuleError) and rule is not RuleError
 }
 

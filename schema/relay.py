@@ -2,12 +2,17 @@
 
 import json
 from binascii import Error as Base64Error
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from strawberry.relay.utils import from_base64, to_base64
 
 from domain.errors import CursorInvalid, NotFound
+
+First = Annotated[int, strawberry.argument(description="How many objects a page has: 1 to 100.")]
+After = Annotated[
+    str | None, strawberry.argument(description="The cursor to go on after. Leave it out for the first page.")
+]
 
 
 @strawberry.interface(description="An object with a global id, which `node` finds again.")

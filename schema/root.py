@@ -2,24 +2,28 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import date
 from typing import Annotated
 
 import strawberry
 
-from resolvers import reads
+from resolvers import account_reads, reads
 from resolvers import recommend as planning
 from resolvers import spot_orders as ordering
 from resolvers.access import Role, require
+from schema.account_mutations import AccountMutations, customer_key
 from schema.catalogue import Plan, plan
+from schema.clock import ClockMutations
 from schema.context import Info
-from schema.customers import After, Customer, CustomerConnection, First, customer, customer_connection
+from schema.customers import Customer, CustomerConnection, customer, customer_connection
+from schema.falls import DeactivationPreview, deactivation_preview
+from schema.nodes import NODES
 from schema.planning import Recommendation, RecommendInput, recommend_command, recommendation
-from schema.relay import Node, parse_cursor, parse_id
+from schema.relay import After, First, Node, parse_cursor, parse_id
 from schema.spot_orders import (
     SpotOrderInput,
     SpotOrderMutations,
     SpotOrderPreview,
-    loaded_spot_order,
     spot_items,
     spot_order_preview,
 )
@@ -48,20 +52,12 @@ class Query:
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The global id.")]
     ) -> Node | None:
-        services, caller = info.context.services, info.context.caller
-        require(caller)
+        require(info.context.caller)
         try:
             type_name, key = parse_id(id)
         except ValueError:
             return None
-        if type_name == "SpotOrder":
-            order = await reads.spot_order(services, caller, key)
-            return await loaded_spot_order(info, order) if order else None
-        if type_name == "MainContract":
-            owner = await reads.contract_customer(services, caller, key)
-            return await customer(owner, info).main_contract(info) if owner else None
-        record = await reads.customer(services, caller, key) if type_name == "Customer" else None
-        return customer(record, info) if record else None
+        return await NODES[type_name](info, key) if type_name in NODES else None
 
     @strawberry.field(description="The plans on sale.")
     async def plans(self, info: Info) -> list[Plan]:
@@ -113,6 +109,37 @@ class Query:
         preview = await ordering.preview(info.context.services, info.context.caller, customer_id, items)
         return spot_order_preview(preview, items.starts_on)
 
+    @strawberry.field(
+        description="Whom a day to come would deactivate if nothing else changes. For owners and operators."
+    )
+    async def deactivation_preview(
+        self,
+        info: Info,
+        on: Annotated[date, strawberry.argument(description="The day: today or later.")],
+        customer_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(description="Whose accounts. Owners may leave it out: it is their own customer."),
+        ] = None,
+    ) -> DeactivationPreview:
+        key = customer_key(customer_id)
+        return deactivation_preview(await account_reads.preview(info.context.services, info.context.caller, key, on))
+
+    @strawberry.field(
+        description="Whether the account with an external id may sign in now; false where there is none."
+        " For the platform's login, with an owner's or operator's token."
+    )
+    async def sign_in_allowed(
+        self,
+        info: Info,
+        external_id: Annotated[str, strawberry.argument(description="The platform's own id of the account.")],
+        customer_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(description="Whose account. Owners may leave it out: it is their own customer."),
+        ] = None,
+    ) -> bool:
+        key = customer_key(customer_id)
+        return await account_reads.sign_in_allowed(info.context.services, info.context.caller, key, external_id)
+
     @strawberry.field(description="The cheapest orders for a demand, with what is proven. Nothing is stored.")
     async def spot_plan_recommend(
         self, info: Info, input: Annotated[RecommendInput, strawberry.argument(description="The question.")]
@@ -122,7 +149,7 @@ class Query:
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(SpotOrderMutations):
+class Mutation(SpotOrderMutations, AccountMutations, ClockMutations):
     pass
 
 

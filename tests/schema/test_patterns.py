@@ -1,9 +1,12 @@
 """The patterns of the vendor's page, over GraphQL, on both databases."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from domain.contracts import AdditionalLicence
-from tests.world import PLACE, Api, World, confirmed, period, place_input, starter
+from tests.people import REACTIVATE, REGISTER, may_sign_in, people, refused, registered
+from tests.world import PLACE, Api, TestClock, World, confirmed, period, place_input, starter
 
 pytestmark = pytest.mark.anyio
 
@@ -114,3 +117,74 @@ async def test_pattern_03_2_a_renewal_that_is_ordered_extends_the_end_at_its_own
     # The first month begins at the old price, the second one in the renewal.
     assert payload["errors"] == []
     assert payload["order"]["price"]["net"] == {"minorUnits": 11_000}
+
+
+async def test_pattern_04_when_the_spot_ends_the_100_it_brought_are_out_and_a_new_spot_brings_them_back(
+    api: Api, world: World, clock: TestClock
+) -> None:
+    owner = await world.customer(starter())
+    await registered(api, owner.token, people(1, 100))
+    full = await refused(api, owner.token, REGISTER, accounts=people(101, 101))
+    assert [(error["code"], error["available"], error["nextFreeOn"]) for error in full] == [
+        ("CAPACITY_EXCEEDED", 0, None)
+    ]
+    await confirmed(api, owner.token, "may", startsOn="2026-05-01")
+    clock.now = datetime(2026, 4, 30, 15, tzinfo=UTC)  # 1 May in Tokyo
+    await registered(api, owner.token, people(101, 200))
+    assert await may_sign_in(api, owner.token, "u200")
+
+    clock.now = datetime(2026, 5, 31, 14, 59, 59, tzinfo=UTC)
+    assert await may_sign_in(api, owner.token, "u200")
+    clock.now = datetime(2026, 5, 31, 15, tzinfo=UTC)  # 1 June in Tokyo: no worker has run
+    assert [await may_sign_in(api, owner.token, who) for who in ("u1", "u100", "u101", "u200")] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    out = await api.data(
+        """{ customer { accounts(first: 100, status: [DEACTIVATED]) { totalCount edges { node {
+             id externalId canSignIn groups { name isBuiltIn } } } }
+           capacityFalls(first: 5) { edges { node { on capacityBefore capacityAfter countedBefore countedAfter
+             deactivatedCount deactivations(first: 1) { totalCount edges { node { reason previousStatus
+               account { externalId } } } } } } } } }""",
+        owner.token,
+    )
+    gone = [edge["node"] for edge in out["customer"]["accounts"]["edges"]]
+    assert {item["externalId"] for item in gone} == {f"u{number}" for number in range(101, 201)}
+    assert out["customer"]["accounts"]["totalCount"] == 100
+    assert all(
+        item["canSignIn"] is False and item["groups"] == [{"name": "Auto Deactivation", "isBuiltIn": True}]
+        for item in gone
+    )
+    assert [edge["node"] for edge in out["customer"]["capacityFalls"]["edges"]] == [
+        {
+            "on": "2026-06-01",
+            "capacityBefore": 200,
+            "capacityAfter": 100,
+            "countedBefore": 200,
+            "countedAfter": 100,
+            "deactivatedCount": 100,
+            "deactivations": {
+                "totalCount": 100,
+                "edges": [
+                    {
+                        "node": {
+                            "reason": "REGISTERED_DURING_SPOT",
+                            "previousStatus": "ACTIVE",
+                            "account": {"externalId": "u200"},
+                        }
+                    }
+                ],
+            },
+        }
+    ]
+
+    ids = [item["id"] for item in gone]
+    assert [error["code"] for error in await refused(api, owner.token, REACTIVATE, accountIds=ids)] == [
+        "CAPACITY_EXCEEDED"
+    ]
+    await confirmed(api, owner.token, "june", startsOn="2026-06-01")
+    payload = (await api.data(REACTIVATE, owner.token, input={"accountIds": ids}))["accountReactivate"]
+    assert payload["errors"] == []
+    assert {(item["status"], item["canSignIn"], len(item["groups"])) for item in payload["accounts"]} == {
+        ("ACTIVE", True, 0)
+    }
+    assert await may_sign_in(api, owner.token, "u200")

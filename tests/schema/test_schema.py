@@ -84,6 +84,22 @@ def test_the_names_of_the_surface() -> None:
         "customers",
         "customer",
         "spotOrderPreview",
+        "deactivationPreview",
+        "signInAllowed",
         "spotPlanRecommend",
     ]
-    assert list(schema.mutation_type.fields) == ["spotOrderPlace", "spotOrderCheckout", "spotOrderCancel"]
+    assert list(schema.mutation_type.fields) == [
+        "spotOrderPlace",
+        "spotOrderCheckout",
+        "spotOrderCancel",
+        "accountRegister",
+        "accountImport",
+        "accountSuspend",
+        "accountReactivate",
+        "accountDelete",
+        "accountProtect",
+        "accountGroupsChange",
+        "accountGroupDelete",
+        "deactivationPolicySet",
+        "testClockAdvance",
+    ]

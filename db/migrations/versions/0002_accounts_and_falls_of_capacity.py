@@ -64,7 +64,6 @@ def upgrade() -> None:
             "status IN ('ACTIVE', 'SUSPENDED', 'DEACTIVATED', 'DELETED')", name=op.f("ck_accounts_status")
         ),
         sa.CheckConstraint("length(external_id) > 0", name=op.f("ck_accounts_external_id")),
-        sa.CheckConstraint("registered_at <= counted_since", name=op.f("ck_accounts_counted_since")),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_accounts_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("id", "customer_id", name=op.f("uq_accounts_id_customer_id")),

@@ -1,0 +1,28 @@
+"""``spotplan expire``: what time alone does, done by a process of its own or once."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from cli.running import one_line_errors, run_with_services
+from resolvers.settling import settle_all, work
+
+
+def expire(
+    now: Annotated[bool, typer.Option("--now", help="Settle what is due now, and stop.")] = False,
+) -> None:
+    """Settle what is due: accounts that no longer fit, spots that start or end, orders that expire.
+
+    The server does so by itself; this is for a process of its own, or to do it now. Any number may run at once.
+    """
+    with one_line_errors():
+        if now:
+            count = run_with_services(settle_all)
+            typer.echo(f"{count} customer{'' if count == 1 else 's'} settled")
+            return
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        with suppress(KeyboardInterrupt, asyncio.CancelledError):
+            run_with_services(work)

@@ -1,0 +1,52 @@
+"""``node``: every kind of object by its global id, where the caller may see it."""
+
+from collections.abc import Awaitable, Callable
+
+from resolvers import account_reads, reads
+from schema.accounts import account, account_group
+from schema.context import Info
+from schema.customers import customer
+from schema.falls import capacity_fall
+from schema.relay import Node
+from schema.spot_orders import loaded_spot_order
+
+
+async def _account(info: Info, key: int) -> Node | None:
+    found = await account_reads.account(info.context.services, info.context.caller, key)
+    return account(found) if found else None
+
+
+async def _account_group(info: Info, key: int) -> Node | None:
+    found = await account_reads.group(info.context.services, info.context.caller, key)
+    return account_group(found) if found else None
+
+
+async def _capacity_fall(info: Info, key: int) -> Node | None:
+    found = await account_reads.fall(info.context.services, info.context.caller, key)
+    return capacity_fall(found) if found else None
+
+
+async def _customer(info: Info, key: int) -> Node | None:
+    found = await reads.customer(info.context.services, info.context.caller, key)
+    return customer(found, info) if found else None
+
+
+async def _main_contract(info: Info, key: int) -> Node | None:
+    found = await reads.contract_customer(info.context.services, info.context.caller, key)
+    return await customer(found, info).main_contract(info) if found else None
+
+
+async def _spot_order(info: Info, key: int) -> Node | None:
+    found = await reads.spot_order(info.context.services, info.context.caller, key)
+    return await loaded_spot_order(info, found) if found else None
+
+
+NODES: dict[str, Callable[[Info, int], Awaitable[Node | None]]] = {
+    "Account": _account,
+    "AccountGroup": _account_group,
+    "CapacityFall": _capacity_fall,
+    "Customer": _customer,
+    "MainContract": _main_contract,
+    "SpotOrder": _spot_order,
+}
+"""How an object is found by its key, by the type's name; None where there is none, or not for this caller."""
