@@ -1,4 +1,4 @@
-"""The demo: four customers around today, tokens for every role, and example queries for GraphiQL."""
+"""The demo: four customers around today with people, tokens for every role, and example queries for GraphiQL."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -11,11 +11,13 @@ from cli.demo_queries import tabs
 from db.catalogue import all_plans
 from db.contracts import add_contract
 from db.customers import add_customer, customers_page
+from domain.accounts import NewAccount
 from domain.contracts import AdditionalLicence, BillingCycle, MainContract, Term
 from domain.customers import Customer, CustomerKind
 from domain.months import Period, ends_before
 from domain.orders import PaymentMethod
 from resolvers.access import Caller, Role, issue_token
+from resolvers.accounts import RegisterCommand, register
 from resolvers.services import Services
 from resolvers.spot_orders import CheckoutCommand, PlaceCommand, SpotItems, checkout, place
 from schema.relay import global_id
@@ -26,6 +28,43 @@ MID_CONTRACT = "Aoba Academy"
 WITH_SPOTS = "Kaede Training"
 ABOUT_TO_END = "Minato Language School"
 STILL_FREE = "Sakura Cram School"
+
+GIVEN_NAMES = [
+    "Aoi",
+    "Haruto",
+    "Hina",
+    "Itsuki",
+    "Kenji",
+    "Mei",
+    "Minato",
+    "Ren",
+    "Rin",
+    "Sakura",
+    "Sota",
+    "Tsumugi",
+    "Yui",
+    "Yuma",
+    "Yuto",
+    "Akari",
+]
+FAMILY_NAMES = [
+    "Abe",
+    "Endo",
+    "Fujita",
+    "Goto",
+    "Hayashi",
+    "Ito",
+    "Kato",
+    "Kimura",
+    "Mori",
+    "Nakano",
+    "Ogawa",
+    "Saito",
+    "Sato",
+    "Tanaka",
+    "Ueda",
+    "Yamada",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +96,11 @@ async def prepare(services: Services) -> Demo:
     customer = next(item for item in found if item.name == MID_CONTRACT)
     tokens = {
         name: await issue_token(
-            services.database, role=role, customer_id=customer_id, now=services.sign_in_clock(), valid_for=TOKENS_VALID_FOR
+            services.database,
+            role=role,
+            customer_id=customer_id,
+            now=services.sign_in_clock(),
+            valid_for=TOKENS_VALID_FOR,
         )
         for name, role, customer_id in (
             ("sales", Role.SALES, None),
@@ -107,6 +150,16 @@ async def _fill(services: Services, now: datetime) -> None:
         )
         total = order.charge.total_minor
         await checkout(services, operator, CheckoutCommand(order.id, PaymentMethod.INVOICE, total, str(uuid4())))
+    for customer, prefix, count in ((first, "aoba", 240), (second, "kaede", 130)):
+        await register(services, operator, RegisterCommand(customer.id, _people(prefix, count)))
+
+
+def _people(prefix: str, count: int) -> tuple[NewAccount, ...]:
+    names = [f"{given} {family}" for family in FAMILY_NAMES for given in GIVEN_NAMES]
+    return tuple(
+        NewAccount(f"{prefix}-{number:03}", names[number - 1], None, ("Teachers",) if number <= 10 else ("Learners",))
+        for number in range(1, count + 1)
+    )
 
 
 def _months_before(first_of_month: date, months: int) -> date:

@@ -114,6 +114,37 @@ mutation Place($input: SpotOrderPlaceInput!) {
 }
 """
 
+ACCOUNTS = """\
+query Accounts($id: ID) {
+  customer(id: $id) {
+    name
+    accountCount
+    upcomingCapacityFalls { on capacityBefore capacityAfter accountsAffected }
+    accountGroups { name accountCount }
+    accounts(first: 10) {
+      totalCount
+      edges { node { id externalId name status canSignIn groups { name } } }
+    }
+    events(first: 5) { edges { node { kind occurredAt actor countedAfter } } }
+  }
+}
+"""
+
+REGISTER = """\
+# Refused as a whole where fewer accounts are free: the error says how many, and when there is room.
+mutation Register($input: AccountRegisterInput!) {
+  accountRegister(input: $input) {
+    accounts { id externalId name status }
+    errors {
+      code
+      field
+      message
+      ... on CapacityExceeded { requested available capacity nextFreeOn }
+    }
+  }
+}
+"""
+
 
 def recommend_variables(customer_id: str, today: date) -> dict[str, Any]:
     """A season of trainings: total accounts needed over the next months."""
@@ -131,6 +162,7 @@ def tabs(customer_id: str, today: date, terms_version: str) -> list[dict[str, st
     items = {"customerId": customer_id, "accounts": 100, "startsOn": str(begin), "months": 1}
     window = {"id": customer_id, "from": str(today), "until": str(ends_before(begin, 12))}
     place = {**items, "agreedTermsVersion": terms_version, "idempotencyKey": f"my-order-of-{today}"}
+    newcomers = [{"externalId": f"new-{number}", "name": f"Newcomer {number}", "groups": ["New"]} for number in (1, 2)]
     listed: list[tuple[str, str, dict[str, Any]]] = [
         ("Customers", CUSTOMERS, {}),
         ("Capacity", CAPACITY, window),
@@ -138,6 +170,8 @@ def tabs(customer_id: str, today: date, terms_version: str) -> list[dict[str, st
         ("Search", SEARCH, recommend_variables(customer_id, today)),
         ("Preview an order", PREVIEW, {"input": items}),
         ("Place an order", PLACE, {"input": place}),
+        ("Accounts", ACCOUNTS, {"id": customer_id}),
+        ("Register", REGISTER, {"input": {"customerId": customer_id, "accounts": newcomers}}),
     ]
     return [
         {"title": title, "query": query, "variables": json.dumps(variables, indent=2) if variables else ""}
