@@ -57,8 +57,8 @@ class Issuer:
 class DocumentLine:
     """One item: units of a plan over a period. ``net_minor`` is what it costs; negative never: credit notes say so.
 
-    ``months`` is the number of whole months of a spot; None where the period is that of a term. ``order_number`` names the
-    order that it comes from; None in a quote.
+    ``months`` is the number of whole months of a spot; None where the period is that of a term. ``order_number`` names
+    the order that it comes from; None in a quote.
     """
 
     kind: ItemKind
@@ -93,8 +93,8 @@ def tax_groups(lines: Iterable[DocumentLine]) -> tuple[TaxGroup, ...]:
 class Document:
     """An invoice, credit note or quote as it was issued; nothing of it changes later.
 
-    Tax groups are stored, not computed from the lines: a credit note takes back the difference that its lines make to an
-    invoice, which may be a yen more or less than their own tax. ``due_on`` is for invoices that are to be paid,
+    Tax groups are stored, not computed from the lines: a credit note takes back the difference that its lines make to
+    an invoice, which may be a yen more or less than their own tax. ``due_on`` is for invoices that are to be paid,
     ``valid_until`` (the last day) for quotes, ``refers_to`` is the invoice that a credit note takes back from.
     """
 
