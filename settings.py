@@ -25,6 +25,18 @@ class Settings:
     """How much the cache of answers may hold: orders, runs of days and the like, some 300 bytes each."""
     order_expiry_minutes: int = 30
     """An order left without a payment method expires after this long."""
+    bank_transfer_days: int = 14
+    """An order that is paid by bank transfer expires when the money has not arrived by then."""
+    cancel_confirmed: str = "allowed"
+    """``allowed`` until the first day, with a credit note over the full amount, or ``refused``."""
+    quote_days_max: int = 90
+    """The longest a quote may be valid."""
+    issuer_name: str = "Example Learning K.K."
+    """Who issues invoices and quotes; these five stand on every document."""
+    issuer_postal_code: str = "100-0001"
+    issuer_address: str = "1-1 Chiyoda, Chiyoda-ku, Tokyo"
+    issuer_registration_number: str = "T1234567890123"
+    issuer_bank_account: str = "Example Bank, Main Branch, Ordinary 1234567"
     terms_version: str = "2026-04-01"
     """The version of the terms of use that orders must agree to."""
     clock: str = "system"

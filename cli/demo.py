@@ -18,8 +18,9 @@ from domain.months import Period, ends_before
 from domain.orders import PaymentMethod
 from resolvers.access import Caller, Role, issue_token
 from resolvers.accounts import RegisterCommand, register
+from resolvers.purchases import SpotItems
 from resolvers.services import Services
-from resolvers.spot_orders import CheckoutCommand, PlaceCommand, SpotItems, checkout, place
+from resolvers.spot_orders import CheckoutCommand, PlaceCommand, checkout, place
 from schema.relay import global_id
 
 TOKENS_VALID_FOR = timedelta(days=30)

@@ -2,16 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.commerce_tables import CancelledTermRow, PlanChangeRow
 from db.tables import AdditionalLicenceRow, MainContractRow, SpotOrderRow, TermRow
 from domain.contracts import AdditionalLicence, BillingCycle, MainContract, SpotContract, Term
-from domain.months import ONE_DAY, Period
+from domain.months import Period
 from domain.orders import GIVES_CAPACITY
 
 T = TypeVar("T")
@@ -21,18 +22,27 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class StoredContract:
-    """A customer's main contract as stored. ``version`` rises with every change to it.
+class LockedContract:
+    """The row that is locked for a customer: it has one on the Free plan, too. See :class:`StoredContract`."""
 
-    Falls of capacity are handled up to and including ``settled_through``. ``due_at`` is no later than the next instant
-    at which time alone moves something; None where nothing is left.
-    """
+    id: int
+    customer_id: int
+    settled_through: date
+    due_at: datetime | None
+    stored: "StoredContract | None"
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether time may have moved something that is not written down yet."""
+        return self.due_at is not None and self.due_at <= now
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContract:
+    """A customer's main contract as stored. ``version`` rises with every change to it."""
 
     id: int
     customer_id: int
     version: int
-    settled_through: date
-    due_at: datetime | None
     contract: MainContract
 
     @property
@@ -40,17 +50,13 @@ class StoredContract:
         """The state of the contract that an answer was computed from, as shown to clients."""
         return f"{self.id}.{self.version}"
 
-    def is_due(self, now: datetime) -> bool:
-        """Whether time may have moved something that is not written down yet."""
-        return self.due_at is not None and self.due_at <= now
-
 
 async def contracts_by_customer(
     session: AsyncSession, customer_ids: Collection[int], known_at: datetime | None = None
 ) -> dict[int, StoredContract]:
     """The main contracts of these customers, with terms, additional licences and confirmed spots.
 
-    Four statements, however many customers; those on the Free plan are absent. With ``known_at``, what was recorded by
+    Five statements, however many customers; those on the Free plan are absent. With ``known_at``, what was recorded by
     that instant and not taken back before it.
     """
     query = select(MainContractRow).where(MainContractRow.customer_id.in_(customer_ids))
@@ -113,13 +119,17 @@ async def customer_of_contract(session: AsyncSession, contract_id: int) -> int |
     return (await session.execute(query)).scalar_one_or_none()
 
 
-async def locked_contract(session: AsyncSession, customer_id: int) -> StoredContract | None:
+async def locked_contract(session: AsyncSession, customer_id: int) -> LockedContract | None:
     """Lock the customer's main contract until the transaction ends, and read it inside the lock.
 
-    SQLite's write transactions exclude each other already, so there it only reads.
+    None if there is no such customer. SQLite's write transactions exclude each other already, so there it only reads.
     """
     query = select(MainContractRow).where(MainContractRow.customer_id == customer_id).with_for_update()
-    return (await _assembled(session, (await session.scalars(query)).all())).get(customer_id)
+    row = await session.scalar(query)
+    if row is None:
+        return None
+    stored = (await _assembled(session, [row])).get(customer_id)
+    return LockedContract(row.id, customer_id, row.settled_through, row.due_at, stored)
 
 
 async def raise_version(session: AsyncSession, contract_id: int) -> None:
@@ -131,49 +141,74 @@ async def raise_version(session: AsyncSession, contract_id: int) -> None:
 async def add_contract(
     session: AsyncSession, customer_id: int, contract: MainContract, now: datetime
 ) -> StoredContract:
-    """Store a main contract with its terms and additional licences; spots are added as orders."""
-    # Nothing falls up to the first day, and no day that is not over yet may count as settled, wherever the customer is.
-    through = min(contract.starts_on, now.date() - ONE_DAY)
-    row = MainContractRow(customer_id=customer_id, version=1, settled_through=through, due_at=LONG_AGO)
-    session.add(row)
+    """Store the terms and additional licences of a customer that is on the Free plan; spots are added as orders."""
+    row = (await session.scalars(select(MainContractRow).where(MainContractRow.customer_id == customer_id))).one()
+    # Nothing falls up to the first day. What is due next is found out when it is settled.
+    row.settled_through = min(contract.starts_on, row.settled_through)
+    row.due_at = LONG_AGO
     await session.flush()
     previous = None
     for term in contract.terms:
         await add_term(session, row.id, term, previous, now)
         previous = term
     for licence in contract.additional_licences:
-        await add_licence(session, row.id, contract.term_on(licence.period.starts_on), licence, now)
-    return StoredContract(row.id, customer_id, row.version, row.settled_through, row.due_at, contract)
+        await add_licence(session, row.id, licence, now)
+    return StoredContract(row.id, customer_id, row.version, contract)
 
 
 async def add_term(session: AsyncSession, contract_id: int, term: Term, previous: Term | None, now: datetime) -> None:
-    """Store a term that follows another one, or the first."""
+    """Store a term that follows another one, or the first of a run."""
+    run = await session.scalar(select(func.max(TermRow.run)).where(TermRow.main_contract_id == contract_id)) or 0
     session.add(
         TermRow(
             main_contract_id=contract_id,
-            starts_on=term.period.starts_on,
-            ends_before=term.period.ends_before,
+            run=run if previous else run + 1,
             previous_ends_before=previous.period.ends_before if previous else None,
-            plan_code=term.plan_code,
-            units=term.units,
-            accounts_per_unit=term.accounts_per_unit,
-            billing_cycle=term.billing_cycle.value,
-            monthly_unit_price_minor=term.monthly_unit_price_minor,
-            annual_unit_price_minor=term.annual_unit_price_minor,
             recorded_at=now,
+            **_term_values(term),
         )
     )
     await session.flush()  # the next term refers to this one
 
 
-async def add_licence(
-    session: AsyncSession, contract_id: int, term: Term, licence: AdditionalLicence, now: datetime
-) -> None:
+async def cancel_term(session: AsyncSession, contract_id: int, starts_on: date, now: datetime) -> None:
+    """Take back the last term, which has not begun and has no licences; it is kept for what was known when."""
+    query = select(TermRow).where(TermRow.main_contract_id == contract_id, TermRow.starts_on == starts_on)
+    row = (await session.scalars(query)).one()
+    session.add(
+        CancelledTermRow(
+            main_contract_id=contract_id, recorded_at=row.recorded_at, cancelled_at=now, **_term_values(_term(row))
+        )
+    )
+    await session.delete(row)
+    await session.flush()
+
+
+async def add_plan_change(session: AsyncSession, contract_id: int, term: Term, now: datetime) -> None:
+    """Store that from a term's first day on, the stored term has its plan and prices: an upgrade."""
+    session.add(
+        PlanChangeRow(
+            main_contract_id=contract_id,
+            effective_on=term.period.starts_on,
+            plan_code=term.plan_code,
+            monthly_unit_price_minor=term.monthly_unit_price_minor,
+            annual_unit_price_minor=term.annual_unit_price_minor,
+            recorded_at=now,
+        )
+    )
+    await session.flush()
+
+
+async def add_licence(session: AsyncSession, contract_id: int, licence: AdditionalLicence, now: datetime) -> None:
     """Store units that are added to a term from a day of it until its end."""
+    query = select(TermRow).where(
+        TermRow.main_contract_id == contract_id, TermRow.ends_before == licence.period.ends_before
+    )
+    term = (await session.scalars(query)).one()
     session.add(
         AdditionalLicenceRow(
             main_contract_id=contract_id,
-            term_starts_on=term.period.starts_on,
+            term_starts_on=term.starts_on,
             starts_on=licence.period.starts_on,
             ends_before=licence.period.ends_before,
             units=licence.accounts // term.accounts_per_unit,
@@ -190,17 +225,15 @@ async def _assembled(
     ids = [row.id for row in rows]
     if not ids:
         return {}
-    terms_query = select(TermRow).where(TermRow.main_contract_id.in_(ids)).order_by(TermRow.starts_on)
+    terms = await _terms(session, ids, known_at)
     licences_query = select(AdditionalLicenceRow).where(AdditionalLicenceRow.main_contract_id.in_(ids))
     spots_query = select(SpotOrderRow).where(SpotOrderRow.main_contract_id.in_(ids))
     if known_at is None:
         spots_query = spots_query.where(SpotOrderRow.status.in_([status.value for status in GIVES_CAPACITY]))
     else:
-        terms_query = terms_query.where(TermRow.recorded_at <= known_at)
         licences_query = licences_query.where(AdditionalLicenceRow.recorded_at <= known_at)
         taken_back = or_(SpotOrderRow.cancelled_at.is_(None), SpotOrderRow.cancelled_at > known_at)
         spots_query = spots_query.where(SpotOrderRow.confirmed_at <= known_at).where(taken_back)
-    terms = _grouped((row.main_contract_id, _term(row)) for row in await session.scalars(terms_query))
     licences = _grouped(
         (row.main_contract_id, AdditionalLicence(Period(row.starts_on, row.ends_before), row.accounts))
         for row in await session.scalars(licences_query.order_by(AdditionalLicenceRow.id))
@@ -209,18 +242,72 @@ async def _assembled(
         (row.main_contract_id, SpotContract(Period(row.starts_on, row.ends_before), row.accounts))
         for row in await session.scalars(spots_query.order_by(SpotOrderRow.id))
     )
-    return {
-        row.customer_id: StoredContract(
-            row.id,
-            row.customer_id,
-            row.version,
-            row.settled_through,
-            row.due_at,
-            MainContract(tuple(terms[row.id]), tuple(licences[row.id]), tuple(spots[row.id])),
+    contracts = {}
+    for row in rows:
+        if row.id not in terms:
+            continue  # on the Free plan, now or as it was known then
+        earlier, current = _last_run(terms[row.id])
+        contract = MainContract(current, tuple(licences[row.id]), tuple(spots[row.id]), earlier)
+        contracts[row.customer_id] = StoredContract(row.id, row.customer_id, row.version, contract)
+    return contracts
+
+
+async def _terms(
+    session: AsyncSession, contract_ids: Collection[int], known_at: datetime | None
+) -> dict[int, list[Term]]:
+    """The terms of each contract, oldest first, cut where an upgrade begins."""
+    query = select(TermRow).where(TermRow.main_contract_id.in_(contract_ids)).order_by(TermRow.starts_on)
+    changes_query = select(PlanChangeRow).where(PlanChangeRow.main_contract_id.in_(contract_ids))
+    pairs: list[tuple[int, Term]] = []
+    if known_at is not None:
+        query = query.where(TermRow.recorded_at <= known_at)
+        changes_query = changes_query.where(PlanChangeRow.recorded_at <= known_at)
+        cancelled = (
+            select(CancelledTermRow)
+            .where(CancelledTermRow.main_contract_id.in_(contract_ids))
+            .where(CancelledTermRow.recorded_at <= known_at, CancelledTermRow.cancelled_at > known_at)
         )
-        for row in rows
-        if row.id in terms  # it may have had none at an earlier instant
-    }
+        pairs = [(row.main_contract_id, _term(row)) for row in await session.scalars(cancelled)]
+    pairs = [*((row.main_contract_id, _term(row)) for row in await session.scalars(query)), *pairs]
+    changes = _grouped(
+        (row.main_contract_id, row) for row in await session.scalars(changes_query.order_by(PlanChangeRow.effective_on))
+    )
+    terms = _grouped((id_, part) for id_, term in pairs for part in _cut(term, changes[id_]))
+    return {id_: sorted(listed, key=lambda term: term.period) for id_, listed in terms.items()}
+
+
+def _cut(term: Term, changes: list[PlanChangeRow]) -> list[Term]:
+    """A term as it was sold, and from each upgrade in it on with the new plan."""
+    parts = [term]
+    for change in changes:
+        if not term.period.contains(change.effective_on):
+            continue
+        last = parts.pop()
+        if last.period.starts_on < change.effective_on:
+            parts.append(replace(last, period=Period(last.period.starts_on, change.effective_on)))
+        parts.append(
+            replace(
+                last,
+                period=Period(change.effective_on, term.period.ends_before),
+                plan_code=change.plan_code,
+                monthly_unit_price_minor=change.monthly_unit_price_minor,
+                annual_unit_price_minor=change.annual_unit_price_minor,
+            )
+        )
+    return parts
+
+
+def _last_run(terms: list[Term]) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
+    """The terms before the last return to the Free plan, and those since."""
+    begin = max(
+        (
+            index
+            for index in range(1, len(terms))
+            if terms[index - 1].period.ends_before < terms[index].period.starts_on
+        ),
+        default=0,
+    )
+    return tuple(terms[:begin]), tuple(terms[begin:])
 
 
 def _grouped(pairs: Iterable[tuple[int, T]]) -> dict[int, list[T]]:
@@ -230,7 +317,7 @@ def _grouped(pairs: Iterable[tuple[int, T]]) -> dict[int, list[T]]:
     return groups
 
 
-def _term(row: TermRow) -> Term:
+def _term(row: TermRow | CancelledTermRow) -> Term:
     return Term(
         period=Period(row.starts_on, row.ends_before),
         plan_code=row.plan_code,
@@ -240,3 +327,16 @@ def _term(row: TermRow) -> Term:
         monthly_unit_price_minor=row.monthly_unit_price_minor,
         annual_unit_price_minor=row.annual_unit_price_minor,
     )
+
+
+def _term_values(term: Term) -> dict[str, Any]:
+    return {
+        "starts_on": term.period.starts_on,
+        "ends_before": term.period.ends_before,
+        "plan_code": term.plan_code,
+        "units": term.units,
+        "accounts_per_unit": term.accounts_per_unit,
+        "billing_cycle": term.billing_cycle.value,
+        "monthly_unit_price_minor": term.monthly_unit_price_minor,
+        "annual_unit_price_minor": term.annual_unit_price_minor,
+    }

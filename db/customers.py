@@ -1,12 +1,12 @@
 """Customers: by id, and page by page in the order of their names."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, false, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.tables import CustomerRow
+from db.tables import CustomerRow, MainContractRow
 from domain.customers import Customer, CustomerKind, DeactivationPolicy
 
 
@@ -35,7 +35,7 @@ async def customers_count(session: AsyncSession, search: str | None) -> int:
 async def add_customer(
     session: AsyncSession, *, name: str, kind: CustomerKind, time_zone: str, currency: str, now: datetime
 ) -> Customer:
-    """Store a new customer, on the Free plan as long as it has no main contract."""
+    """Store a new customer, on the Free plan as long as its main contract has no terms."""
     row = CustomerRow(
         name=name,
         kind=kind.value,
@@ -45,6 +45,10 @@ async def add_customer(
         deactivation_policy=DeactivationPolicy.ALL_REGISTERED_DURING_SPOT.value,
     )
     session.add(row)
+    await session.flush()
+    # No day that is not over yet may count as settled, wherever the customer is.
+    through = now.date() - timedelta(days=1)
+    session.add(MainContractRow(customer_id=row.id, version=1, settled_through=through, due_at=None))
     await session.flush()
     return _customer(row)
 

@@ -8,7 +8,7 @@ from typing import cast
 from sqlalchemy import JSON, Table, bindparam, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.contracts import StoredContract
+from db.contracts import LockedContract
 from db.tables import AccountGroupMemberRow, AccountRow, CapacityFallRow, DeactivationRow, EventRow
 from domain.accounts import AccountStatus
 from domain.customers import DeactivationPolicy
@@ -42,12 +42,12 @@ class StoredDeactivation:
 
 
 async def add_fall(
-    session: AsyncSession, stored: StoredContract, effect: FallEffect, policy: DeactivationPolicy, now: datetime
+    session: AsyncSession, locked: LockedContract, effect: FallEffect, policy: DeactivationPolicy, now: datetime
 ) -> int:
     """Record a fall; the unique key refuses a second one for the same day. Its id."""
     values = {
-        "customer_id": stored.customer_id,
-        "main_contract_id": stored.id,
+        "customer_id": locked.customer_id,
+        "main_contract_id": locked.id,
         "on_day": effect.fall.on,
         "capacity_before": effect.fall.capacity_before,
         "capacity_after": effect.fall.capacity_after,
@@ -98,7 +98,7 @@ async def deactivate(
 
 # Over the tables themselves: the ORM would take the parameters for rows to insert.
 _ACCOUNTS, _MEMBERS, _OUT, _EVENTS = (
-    cast(Table, row.__table__) for row in (AccountRow, AccountGroupMemberRow, DeactivationRow, EventRow)
+    cast("Table", row.__table__) for row in (AccountRow, AccountGroupMemberRow, DeactivationRow, EventRow)
 )
 _CHANGE = (
     update(_ACCOUNTS)

@@ -1,5 +1,6 @@
 """Spot orders: stored, found, and page by page."""
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.tables import SpotOrderRow
 from domain.money import Charge
 from domain.months import Period
-from domain.orders import MOVED_BY_TIME, OrderStatus, PaymentMethod, SpotOrder
+from domain.orders import RUNNING, OrderStatus, PaymentMethod, SpotOrder
 
 
 async def add_spot_order(session: AsyncSession, main_contract_id: int, order: SpotOrder) -> SpotOrder:
@@ -17,6 +18,7 @@ async def add_spot_order(session: AsyncSession, main_contract_id: int, order: Sp
     row = SpotOrderRow(
         customer_id=order.customer_id,
         main_contract_id=main_contract_id,
+        purchase_id=order.purchase_id,
         starts_on=order.period.starts_on,
         ends_before=order.period.ends_before,
         months=order.months,
@@ -47,12 +49,22 @@ async def spot_orders_by_id(session: AsyncSession, ids: Collection[int]) -> dict
     return {row.id: _order(row) for row in rows}
 
 
-async def spot_orders_in_motion(session: AsyncSession, main_contract_id: int) -> list[SpotOrder]:
-    """The contract's orders that time alone still moves, oldest first."""
+async def spot_orders_of_purchases(session: AsyncSession, purchase_ids: Collection[int]) -> dict[int, list[SpotOrder]]:
+    """The orders of each purchase, oldest first."""
+    query = select(SpotOrderRow).where(SpotOrderRow.purchase_id.in_(purchase_ids)).order_by(SpotOrderRow.id)
+    found: dict[int, list[SpotOrder]] = defaultdict(list)
+    for row in await session.scalars(query):
+        order = _order(row)
+        found[order.purchase_id].append(order)
+    return found
+
+
+async def running_spot_orders(session: AsyncSession, main_contract_id: int) -> list[SpotOrder]:
+    """The contract's confirmed orders that have not ended, oldest first."""
     query = (
         select(SpotOrderRow)
         .where(SpotOrderRow.main_contract_id == main_contract_id)
-        .where(SpotOrderRow.status.in_([status.value for status in MOVED_BY_TIME]))
+        .where(SpotOrderRow.status.in_([status.value for status in RUNNING]))
         .order_by(SpotOrderRow.id)
     )
     return [_order(row) for row in await session.scalars(query)]
@@ -101,6 +113,7 @@ def _order(row: SpotOrderRow) -> SpotOrder:
     return SpotOrder(
         id=row.id,
         customer_id=row.customer_id,
+        purchase_id=row.purchase_id or 0,
         period=Period(row.starts_on, row.ends_before),
         months=row.months,
         units=row.units,

@@ -116,7 +116,8 @@ class TaxRateRow(Base):
 
 
 class MainContractRow(Base):
-    """One main contract per customer. The row is what every change of capacity or of counted accounts locks.
+    """One main contract per customer, without terms as long as it is on the Free plan. Its row is what every change of
+    capacity, counted accounts or money locks.
 
     Changes of capacity raise ``version``. Falls of capacity are handled up to and including ``settled_through``.
     ``due_at`` is no later than the next instant at which time alone moves something; None where nothing is left.
@@ -134,8 +135,9 @@ class MainContractRow(Base):
 class TermRow(Base):
     """A term of a main contract. ``previous_ends_before`` makes the database hold terms together.
 
-    It must be this term's own start and some term's end; only one term of a contract has none, and no two
-    follow the same one. So terms are contiguous, without gap, overlap or branch.
+    It must be this term's own start and some term's end; only one term of a run has none, and no two follow the same
+    one. So the terms of a run are contiguous, without gap, overlap or branch. A new run begins when a customer that
+    had returned to the Free plan orders again.
     """
 
     __tablename__ = "terms"
@@ -149,6 +151,7 @@ class TermRow(Base):
         Index(
             "uq_terms_first",
             "main_contract_id",
+            "run",
             unique=True,
             sqlite_where=text("previous_ends_before IS NULL"),
             postgresql_where=text("previous_ends_before IS NULL"),
@@ -161,6 +164,7 @@ class TermRow(Base):
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     main_contract_id: Mapped[int] = mapped_column(ForeignKey("main_contracts.id"))
+    run: Mapped[int]
     starts_on: Mapped[date]
     ends_before: Mapped[date]
     previous_ends_before: Mapped[date | None]
@@ -225,6 +229,8 @@ class SpotOrderRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int]
     main_contract_id: Mapped[int]
+    # No foreign key: SQLite could not take such a column away again, and events refer to this table.
+    purchase_id: Mapped[int | None] = mapped_column(index=True)
     starts_on: Mapped[date]
     ends_before: Mapped[date]
     months: Mapped[int]

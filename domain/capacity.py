@@ -41,7 +41,7 @@ def level_steps(changes: Iterable[tuple[Period, int]], window: Period) -> tuple[
 def capacity_changes(contract: MainContract) -> list[tuple[Period, int]]:
     """Everything that gives capacity: terms, additional licences and confirmed spots, in accounts."""
     parts: tuple[Term | AdditionalLicence | SpotContract, ...]
-    parts = (*contract.terms, *contract.additional_licences, *contract.spots)
+    parts = (*contract.earlier, *contract.terms, *contract.additional_licences, *contract.spots)
     return [(part.period, part.accounts) for part in parts]
 
 

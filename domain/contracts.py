@@ -65,6 +65,8 @@ class SpotContract:
 class MainContract:
     """A customer's paid subscription: contiguous terms, oldest first, and what was added to them.
 
+    ``earlier`` are the terms before the customer last returned to the Free plan: they count for days gone by only.
+
     Raises:
         ValueError: there is no term, terms leave a gap or overlap, or units differ in size between terms.
     """
@@ -72,6 +74,7 @@ class MainContract:
     terms: tuple[Term, ...]
     additional_licences: tuple[AdditionalLicence, ...] = ()
     spots: tuple[SpotContract, ...] = ()
+    earlier: tuple[Term, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.terms:

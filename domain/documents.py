@@ -82,11 +82,38 @@ class TaxGroup:
 
 
 def tax_groups(lines: Iterable[DocumentLine]) -> tuple[TaxGroup, ...]:
-    """The lines' net amounts by tax rate, the highest rate first, each with its tax: once per rate, rounded down."""
-    nets: dict[int, int] = defaultdict(int)
-    for line in lines:
-        nets[line.tax_basis_points] += line.net_minor
-    return tuple(TaxGroup(rate, net, round_down(net, rate, 10_000)) for rate, net in sorted(nets.items(), reverse=True))
+    """The lines' net amounts by tax rate; see :func:`taxed`."""
+    return taxed((line.net_minor, line.tax_basis_points) for line in lines)
+
+
+def taxed(nets: Iterable[tuple[int, int]]) -> tuple[TaxGroup, ...]:
+    """Net amounts and tax rates in basis points, summed by rate, the highest first, each with its tax.
+
+    Tax is computed once per rate, on the sum, and rounded down.
+    """
+    sums: dict[int, int] = defaultdict(int)
+    for net_minor, basis_points in nets:
+        sums[basis_points] += net_minor
+    return tuple(TaxGroup(rate, net, round_down(net, rate, 10_000)) for rate, net in sorted(sums.items(), reverse=True))
+
+
+def taken_back(
+    lines: Iterable[DocumentLine], order_number: str
+) -> tuple[tuple[DocumentLine, ...], tuple[TaxGroup, ...]]:
+    """An order's lines among those that still stand on an invoice, and what taking them back gives back at each rate.
+
+    It is the difference that they make to the invoice, so that an invoice and all that was taken back of it add up.
+    """
+    standing = tuple(lines)
+    gone = tuple(line for line in standing if line.order_number == order_number)
+    rest = {group.basis_points: group for group in tax_groups(line for line in standing if line not in gone)}
+    groups = []
+    for group in tax_groups(standing):
+        left = rest.get(group.basis_points, TaxGroup(group.basis_points, 0, 0))
+        net, tax = group.net_minor - left.net_minor, group.tax_minor - left.tax_minor
+        if any(line.tax_basis_points == group.basis_points for line in gone):
+            groups.append(TaxGroup(group.basis_points, net, tax))
+    return gone, tuple(groups)
 
 
 @dataclass(frozen=True, slots=True)

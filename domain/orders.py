@@ -37,8 +37,8 @@ class PaymentMethod(StrEnum):
 _S = OrderStatus
 MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
     _S.AWAITING_PAYMENT_METHOD: frozenset({_S.PENDING_PAYMENT, _S.CONFIRMED, _S.CANCELLED, _S.EXPIRED}),
-    _S.PENDING_PAYMENT: frozenset({_S.CONFIRMED, _S.CANCELLED, _S.EXPIRED}),
-    _S.CONFIRMED: frozenset({_S.ACTIVE}),
+    _S.PENDING_PAYMENT: frozenset({_S.AWAITING_PAYMENT_METHOD, _S.CONFIRMED, _S.CANCELLED, _S.EXPIRED}),
+    _S.CONFIRMED: frozenset({_S.ACTIVE, _S.CANCELLED}),
     _S.ACTIVE: frozenset({_S.ENDED}),
     _S.ENDED: frozenset(),
     _S.CANCELLED: frozenset(),
@@ -46,8 +46,11 @@ MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
 }
 """Every move there is; what is not listed does not exist."""
 
-MOVED_BY_TIME = frozenset({_S.AWAITING_PAYMENT_METHOD, _S.CONFIRMED, _S.ACTIVE})
-"""Time alone moves orders on from here: to EXPIRED, ACTIVE and ENDED."""
+OPEN = frozenset({_S.AWAITING_PAYMENT_METHOD, _S.PENDING_PAYMENT})
+"""Not paid yet: time alone makes these EXPIRED."""
+
+RUNNING = frozenset({_S.CONFIRMED, _S.ACTIVE})
+"""Time alone makes these ACTIVE and then ENDED."""
 
 GIVES_CAPACITY = frozenset({_S.CONFIRMED, _S.ACTIVE, _S.ENDED})
 """Only these orders give capacity, each during its own period."""
@@ -59,6 +62,7 @@ class SpotOrder:
 
     id: int
     customer_id: int
+    purchase_id: int
     period: Period
     months: int
     units: int
@@ -84,7 +88,7 @@ class SpotOrder:
 
         ``today`` is the day of ``now`` in the customer's time zone.
         """
-        if self.status is OrderStatus.AWAITING_PAYMENT_METHOD and now >= self.expires_at:
+        if self.status in OPEN and now >= self.expires_at:
             return OrderStatus.EXPIRED
         if self.status in {OrderStatus.CONFIRMED, OrderStatus.ACTIVE}:
             if today >= self.period.ends_before:
@@ -104,9 +108,11 @@ def check_move(status: OrderStatus, wanted: OrderStatus) -> None:
         raise OrderMoveRefused(status=status.value, wanted=wanted.value)
 
 
-def available_payment_methods(*, is_corporate: bool) -> list[PaymentMethod]:
-    """The payment methods a customer can use now: invoices are for corporate customers."""
-    return [PaymentMethod.INVOICE] if is_corporate else []
+def available_payment_methods(*, is_corporate: bool, takes_cards: bool) -> list[PaymentMethod]:
+    """The payment methods a customer can use: invoices are for corporate customers, cards where a provider is set."""
+    cards = [PaymentMethod.CREDIT_CARD] if takes_cards else []
+    invoice = [PaymentMethod.INVOICE] if is_corporate else []
+    return [*invoice, *cards, PaymentMethod.BANK_TRANSFER]
 
 
 def invoice_due_on(confirmed_on: date) -> date:

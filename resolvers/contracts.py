@@ -62,7 +62,7 @@ async def record_licence(
             raise ValueError(str(error)) from None
         period = Period(starts_on, term.period.ends_before)
         licence = AdditionalLicence(period, units * term.accounts_per_unit)
-        await add_licence(session, stored_id, term, licence, opened.now)
+        await add_licence(session, stored_id, licence, opened.now)
         await raise_version(session, stored_id)
         await bring_forward(session, stored_id, opened.customer.day_begins_at(period.ends_before))
         event = NewEvent(

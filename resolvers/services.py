@@ -70,6 +70,11 @@ class Services:
             system_clock if settings.clock == "system" else SettableClock(database),
         )
 
+    @property
+    def takes_cards(self) -> bool:
+        """Whether a payment provider is set."""
+        return False
+
     async def refresh_clock(self) -> None:
         """Read the test clock again, where there is one: at the start of everything that asks for the time."""
         if isinstance(self.clock, SettableClock):

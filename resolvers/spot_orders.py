@@ -1,54 +1,34 @@
 """Preview, place, check out and cancel a spot order: load, ask the rule, save; one transaction each."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.accounts import counted_accounts
 from db.catalogue import all_tax_rates
-from db.contracts import StoredContract, bring_forward, contracts_by_customer, raise_version
+from db.contracts import bring_forward, contracts_by_customer, raise_version
 from db.customers import customers_by_id
-from db.history import add_events
-from db.spot_orders import add_spot_order, save_progress, spot_orders_by_id
+from db.spot_orders import save_progress, spot_orders_by_id
 from domain.capacity import CapacityStep, capacity_timeline
-from domain.contracts import MainContract, SpotContract, end_refusals, spot_refusals
+from domain.commerce_errors import AccountsWouldNotFit, CancellationNotAllowed, OrderIsPartOfPurchase
+from domain.contracts import MainContract, SpotContract, spot_refusals
 from domain.customers import Customer
-from domain.errors import (
-    AmountTooLarge,
-    MonthsOutOfRange,
-    NotFound,
-    OrderExpired,
-    PaymentMethodUnavailable,
-    PriceChanged,
-    Refused,
-    RuleError,
-    TermsNotAgreed,
-)
-from domain.history import EventKind, NewEvent
+from domain.deactivation import FallEffect, effects
+from domain.errors import AmountTooLarge, MonthsOutOfRange, NotFound, Refused, RuleError, TermsNotAgreed
+from domain.history import Change, EventKind, NewEvent
 from domain.money import Charge, TaxRate, charge, tax_rate_on
 from domain.months import Period, ends_before
-from domain.orders import (
-    OrderStatus,
-    PaymentMethod,
-    SpotOrder,
-    available_payment_methods,
-    check_move,
-    invoice_due_on,
-)
+from domain.orders import OrderStatus, PaymentMethod, SpotOrder, check_move
 from domain.pricing import PriceLine, spot_price_lines
+from domain.purchases import Purchase
+from resolvers import purchases
 from resolvers.access import Caller, Role, customer_in_reach, require
+from resolvers.documents import issue_credit_note
 from resolvers.idempotency import KeyedRequest
+from resolvers.purchases import Basket, SpotItems
 from resolvers.services import Services
-from resolvers.settling import Opened, open_customer
-
-
-@dataclass(frozen=True, slots=True)
-class SpotItems:
-    """What is to be ordered: accounts from a day for whole months."""
-
-    accounts: int
-    starts_on: date
-    months: int
+from resolvers.settling import open_customer
+from resolvers.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +104,7 @@ async def preview(services: Services, caller: Caller | None, customer_id: int | 
 
 
 async def place(services: Services, caller: Caller | None, command: PlaceCommand) -> SpotOrder:
-    """Store an order that awaits its payment method; its price is held until it expires.
+    """Store an order that awaits its payment method, a purchase of its own; its price is held until it expires.
 
     Raises:
         Refused: with every rule that refuses it; nothing is stored.
@@ -136,146 +116,129 @@ async def place(services: Services, caller: Caller | None, command: PlaceCommand
         "spotOrderPlace", customer_id, command.idempotency_key, replace(command, customer_id=customer_id)
     )
     async with services.database.write() as session:
-        opened = await open_customer(session, customer_id, services.clock)
-        customer, stored, now = opened.customer, opened.stored, opened.now
+        work = Work(services, session, await open_customer(session, customer_id, services.clock), signed_in.actor)
         earlier = await request.earlier_result(session)
         if earlier is not None:
             return (await spot_orders_by_id(session, earlier))[earlier[0]]
         items = command.items
         refusals = spot_refusals(
-            stored.contract if stored else None,
-            accounts=items.accounts,
-            starts_on=items.starts_on,
-            months=items.months,
-            today=opened.today,
+            work.contract, accounts=items.accounts, starts_on=items.starts_on, months=items.months, today=work.today
         )
-        current = services.settings.terms_version
-        if command.agreed_terms_version != current:
-            agreed = command.agreed_terms_version[:100]
-            refusals.append(TermsNotAgreed(agreed_version=agreed, current_version=current))
-        if refusals or stored is None:
+        refusals += terms_refusals(services, command.agreed_terms_version)
+        if refusals or work.contract is None:
             raise Refused(refusals)
-        _, total = _priced(stored.contract, items, await all_tax_rates(session))
-        order = SpotOrder(
-            id=0,
-            customer_id=customer_id,
-            period=Period(items.starts_on, ends_before(items.starts_on, items.months)),
-            months=items.months,
-            units=items.accounts // stored.contract.accounts_per_unit,
-            accounts=items.accounts,
-            charge=total,
-            currency=customer.currency,
-            status=OrderStatus.AWAITING_PAYMENT_METHOD,
-            payment_method=None,
-            payment_due_on=None,
-            terms_version=current,
-            placed_at=now,
-            expires_at=now + services.settings.order_expiry,
-            confirmed_at=None,
-            cancelled_at=None,
-        )
-        order = await add_spot_order(session, stored.id, order)
-        await bring_forward(session, stored.id, order.expires_at)
-        await _log(session, signed_in, EventKind.SPOT_ORDER_PLACED, None, order)
-        await request.remember(session, (order.id,), now)
+        _, total = _priced(work.contract, items, await all_tax_rates(session))
+        purchase = await purchases.place(work, Basket(spots=((items, total),)))
+        order = purchase.spot_orders[0]
+        await request.remember(session, (order.id,), work.now)
         return order
 
 
 async def checkout(services: Services, caller: Caller | None, command: CheckoutCommand) -> SpotOrder:
-    """Confirm an order with its payment method. From then on it gives capacity in its period.
-
-    The day it starts on is not checked again: an order placed just before midnight can still be paid.
+    """Check out the purchase of a single order; see :func:`resolvers.purchases.checkout`.
 
     Raises:
-        PaymentMethodUnavailable, PriceChanged, OrderExpired, OrderMoveRefused, EndsAfterContract, NotFound,
+        OrderIsPartOfPurchase: there are others in it.
+        PaymentMethodUnavailable, PriceChanged, OrderExpired, OrderMoveRefused, Refused, NotFound,
         IdempotencyKeyReused, IdempotencyKeyInvalid: nothing is changed.
     """
     signed_in = require(caller, Role.OWNER, Role.OPERATOR)
     async with services.database.write() as session:
-        opened, stored, order = await _locked_order(services, session, signed_in, command.order_id)
-        customer, now, today = opened.customer, opened.now, opened.today
-        request = KeyedRequest.of("spotOrderCheckout", customer.id, command.idempotency_key, command)
+        work, purchase, order = await _locked_order(services, session, signed_in, command.order_id)
+        request = KeyedRequest.of("spotOrderCheckout", work.customer.id, command.idempotency_key, command)
         if await request.earlier_result(session) is not None:
             return order
-        _check_open(order, OrderStatus.CONFIRMED, now, today)
-        available = available_payment_methods(is_corporate=customer.is_corporate)
-        if command.payment_method not in available:
-            methods = [method.value for method in available]
-            raise PaymentMethodUnavailable(method=command.payment_method.value, available=methods)
-        if command.expected_total_minor != order.charge.total_minor:
-            raise PriceChanged(expected_total=command.expected_total_minor, current_total=order.charge.total_minor)
-        refusals = end_refusals(stored.contract, order.period.ends_before)
-        if refusals:
-            raise Refused([replace(refusal, field="orderId") for refusal in refusals])
-        placed = order
-        order = replace(
-            order,
-            status=OrderStatus.CONFIRMED,
-            payment_method=command.payment_method,
-            payment_due_on=invoice_due_on(today),
-            confirmed_at=now,
-        )
-        await save_progress(session, order)
-        await raise_version(session, stored.id)
-        await bring_forward(session, stored.id, customer.day_begins_at(order.period.starts_on))
-        await _log(session, signed_in, EventKind.SPOT_ORDER_CONFIRMED, placed, order)
-        await request.remember(session, (order.id,), now)
-        return order
+        _check_single(purchase)
+        purchase = await purchases.choose_method(work, purchase, command.payment_method, command.expected_total_minor)
+        await request.remember(session, (order.id,), work.now)
+        return purchase.spot_orders[0]
 
 
 async def cancel(services: Services, caller: Caller | None, order_id: int) -> SpotOrder:
-    """Cancel an order before it is confirmed. Cancelling it again changes nothing.
+    """Cancel an order before its first day. Cancelling it again changes nothing.
+
+    One that is confirmed is taken back from its invoice by a credit note over what it cost.
 
     Raises:
-        OrderExpired, OrderMoveRefused, NotFound: nothing is changed.
+        OrderExpired, OrderMoveRefused, OrderIsPartOfPurchase, CancellationNotAllowed, AccountsWouldNotFit, NotFound:
+            nothing is changed.
     """
     signed_in = require(caller, Role.OWNER, Role.OPERATOR)
     async with services.database.write() as session:
-        opened, _, order = await _locked_order(services, session, signed_in, order_id)
+        work, purchase, order = await _locked_order(services, session, signed_in, order_id)
         if order.status is OrderStatus.CANCELLED:
             return order
-        _check_open(order, OrderStatus.CANCELLED, opened.now, opened.today)
-        placed = order
-        order = replace(order, status=OrderStatus.CANCELLED, cancelled_at=opened.now)
-        await save_progress(session, order)
-        await _log(session, signed_in, EventKind.SPOT_ORDER_CANCELLED, placed, order)
-        return order
+        if purchase.status is OrderStatus.CONFIRMED:
+            return await _cancel_confirmed(work, purchase, order)
+        _check_single(purchase)
+        return (await purchases.cancel_open(work, purchase)).spot_orders[0]
 
 
-def _check_open(order: SpotOrder, wanted: OrderStatus, now: datetime, today: date) -> None:
-    status = order.status_at(now, today)
-    if status is OrderStatus.EXPIRED:
-        raise OrderExpired(expired_at=order.expires_at)
-    check_move(status, wanted)
+async def _cancel_confirmed(work: Work, purchase: Purchase, order: SpotOrder) -> SpotOrder:
+    status = order.status_at(work.now, work.today)
+    check_move(status, OrderStatus.CANCELLED)
+    if work.settings.cancel_confirmed != "allowed":
+        raise CancellationNotAllowed(reason="this service does not take them back")
+    await _check_accounts_fit(work, order)
+    cancelled = replace(order, status=OrderStatus.CANCELLED, cancelled_at=work.now)
+    await save_progress(work.session, cancelled)
+    await raise_version(work.session, work.contract_id)
+    await bring_forward(work.session, work.contract_id, work.now)
+    changes: dict[str, Change] = {"status": (status.value, cancelled.status.value)}
+    kind = EventKind.SPOT_ORDER_CANCELLED
+    await work.log(NewEvent(kind=kind, occurred_at=work.now, changes=changes, spot_order_id=order.id))
+    await issue_credit_note(work, purchase, order.number)
+    return cancelled
+
+
+async def _check_accounts_fit(work: Work, order: SpotOrder) -> None:
+    """Refuse to cancel a spot that accounts need which are registered already.
+
+    Raises:
+        AccountsWouldNotFit: with the first day on which more would be deactivated than with it, and the numbers.
+    """
+    contract = work.contract
+    if contract is None:
+        return
+    spot = SpotContract(order.period, order.accounts)
+    rest = list(contract.spots)
+    rest.remove(spot)
+    counted = [item for item, _ in (await counted_accounts(work.session, work.customer.id)).values()]
+
+    def coming(of: MainContract) -> list[FallEffect]:
+        policy, until = work.customer.deactivation_policy, contract.ends_before
+        return list(effects(of, counted, policy, work.customer, after=work.today, until=until))
+
+    gone_anyway = {item.account_id for effect in coming(contract) for item in effect.deactivations}
+    for effect in coming(replace(contract, spots=tuple(rest))):
+        if any(item.account_id not in gone_anyway for item in effect.deactivations):
+            fall = effect.fall
+            raise AccountsWouldNotFit(on=fall.on, accounts=effect.counted_before, capacity=fall.capacity_after)
+
+
+def terms_refusals(services: Services, agreed_version: str) -> list[RuleError]:
+    """The refusal of another version of the terms of use than the current one."""
+    current = services.settings.terms_version
+    if agreed_version == current:
+        return []
+    return [TermsNotAgreed(agreed_version=agreed_version[:100], current_version=current)]
+
+
+def _check_single(purchase: Purchase) -> None:
+    orders = len(purchase.spot_orders) + len(purchase.contract_orders)
+    if orders > 1:
+        raise OrderIsPartOfPurchase(orders=orders, purchase=purchase.number)
 
 
 async def _locked_order(
     services: Services, session: AsyncSession, caller: Caller, order_id: int
-) -> tuple[Opened, StoredContract, SpotOrder]:
-    """An order in the caller's reach with its customer and contract, read and settled inside the contract's lock."""
+) -> tuple[Work, Purchase, SpotOrder]:
+    """An order in the caller's reach with its purchase, read and settled inside the contract's lock."""
     found = (await spot_orders_by_id(session, [order_id])).get(order_id)
-    if found is None or (caller.role is Role.OWNER and found.customer_id != caller.customer_id):
+    if found is None:
         raise NotFound(field="orderId")
-    session.expire_all()  # what was read before the lock may change while waiting for it
-    opened = await open_customer(session, found.customer_id, services.clock)
-    if opened.stored is None:
-        raise NotFound(field="orderId")
-    return opened, opened.stored, (await spot_orders_by_id(session, [order_id]))[order_id]
-
-
-async def _log(
-    session: AsyncSession, caller: Caller, kind: EventKind, before: SpotOrder | None, after: SpotOrder
-) -> None:
-    """Append what a person did to an order to the history; the order itself says when."""
-    instants = {
-        EventKind.SPOT_ORDER_PLACED: after.placed_at,
-        EventKind.SPOT_ORDER_CONFIRMED: after.confirmed_at,
-        EventKind.SPOT_ORDER_CANCELLED: after.cancelled_at,
-    }
-    occurred_at = instants[kind] or after.placed_at
-    changes = {"status": (before.status.value if before else None, after.status.value)}
-    event = NewEvent(kind=kind, occurred_at=occurred_at, changes=changes, spot_order_id=after.id)
-    await add_events(session, after.customer_id, caller.actor, [event], occurred_at)
+    work, purchase = await purchases.locked_purchase(services, session, caller, found.purchase_id, "orderId")
+    return work, purchase, next(order for order in purchase.spot_orders if order.id == order_id)
 
 
 async def _customer(session: AsyncSession, customer_id: int) -> Customer:

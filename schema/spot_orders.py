@@ -10,7 +10,8 @@ from domain.orders import OrderStatus, PaymentMethod
 from domain.orders import SpotOrder as DomainSpotOrder
 from domain.pricing import PriceLine as DomainPriceLine
 from resolvers import spot_orders as use_cases
-from resolvers.spot_orders import CheckoutCommand, PlaceCommand, SpotItems, SpotPreview
+from resolvers.purchases import SpotItems
+from resolvers.spot_orders import CheckoutCommand, PlaceCommand, SpotPreview
 from schema.context import Info
 from schema.contracts import CapacityStep, capacity_step
 from schema.errors import UserError, refusals_in_payload, user_error

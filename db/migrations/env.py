@@ -5,6 +5,7 @@ import asyncio
 from alembic import context
 from sqlalchemy import Connection
 
+import db.commerce_tables  # noqa: F401 # its tables belong to the metadata
 from db.engine import Database
 from db.tables import Base
 
