@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 
@@ -27,6 +27,16 @@ class Settings:
     """An order left without a payment method expires after this long."""
     bank_transfer_days: int = 14
     """An order that is paid by bank transfer expires when the money has not arrived by then."""
+    payment_provider: str = "none"
+    """Of card payments: ``stripe``, ``demo`` (moves no money) or ``none``."""
+    stripe_api_key: str = field(default="", repr=False)
+    stripe_webhook_secret: str = field(default="", repr=False)
+    """Of the webhook at Stripe that sends payment_intent events to /payments/webhook."""
+    stripe_base: str = ""
+    """Another address than Stripe's own, for tests."""
+    demo_payment_secret: str = field(default="", repr=False)
+    """With which events of the demo provider are signed."""
+    demo_payment_journal: str = "var/demo-payments.jsonl"
     cancel_confirmed: str = "allowed"
     """``allowed`` until the first day, with a credit note over the full amount, or ``refused``."""
     quote_days_max: int = 90

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from cli.running import one_line_errors, run_with_services
-from resolvers.settling import settle_all, work
+from resolvers.settling import settle_all
+from resolvers.worker import work
 
 
 def expire(

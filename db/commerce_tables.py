@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.tables import Base
@@ -172,26 +172,40 @@ class LedgerEntryRow(Base):
 
 
 class PaymentRow(Base):
-    """A card payment under way, or money that arrived. ``reference`` is the provider's."""
+    """A card payment. ``key`` is what the provider knows it by, ``reference`` what we know it by at the provider.
+
+    What is to be paid back is decided in the transaction that takes something back, and paid back afterwards.
+    """
 
     __tablename__ = "payments"
     __table_args__ = (
         ForeignKeyConstraint(["purchase_id", "customer_id"], ["purchases.id", "purchases.customer_id"]),
         CheckConstraint(
-            "state IN ('STARTED', 'REQUIRES_ACTION', 'PROCESSING', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'REFUNDED')",
+            "state IN ('STARTED', 'REQUIRES_ACTION', 'PROCESSING', 'SUCCEEDED', 'FAILED', 'CANCELLED')",
             name="state",
         ),
-        CheckConstraint("amount_minor >= 0", name="amount"),
+        CheckConstraint(
+            "0 <= refunded_minor AND refunded_minor <= refund_wanted_minor AND refund_wanted_minor <= amount_minor",
+            name="amounts",
+        ),
         UniqueConstraint("provider", "reference"),
         Index(None, "purchase_id"),
+        Index(
+            "ix_payments_to_refund",
+            "id",
+            sqlite_where=text("refunded_minor < refund_wanted_minor"),
+            postgresql_where=text("refunded_minor < refund_wanted_minor"),
+        ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int]
     purchase_id: Mapped[int]
+    key: Mapped[str] = mapped_column(unique=True)
     provider: Mapped[str]
     reference: Mapped[str | None]
     state: Mapped[str]
     amount_minor: Mapped[int]
+    refund_wanted_minor: Mapped[int]
     refunded_minor: Mapped[int]
     failure: Mapped[str | None]
     created_at: Mapped[datetime]

@@ -107,28 +107,8 @@ async def place(work: Work, basket: Basket) -> Purchase:
     return purchase
 
 
-async def checkout(services: Services, caller: Caller | None, command: PurchaseCheckout) -> Purchase:
-    """Choose how a purchase is paid: by invoice it is confirmed at once, by transfer when the money has arrived.
-
-    The days that its orders start on are not checked again: what was placed just before midnight can still be paid.
-
-    Raises:
-        PaymentMethodUnavailable, PriceChanged, OrderExpired, OrderMoveRefused, Refused, NotFound,
-        IdempotencyKeyReused, IdempotencyKeyInvalid: nothing is changed.
-    """
-    signed_in = require(caller, Role.OWNER, Role.OPERATOR)
-    async with services.database.write() as session:
-        work, purchase = await locked_purchase(services, session, signed_in, command.purchase_id)
-        request = KeyedRequest.of("purchaseCheckout", purchase.customer_id, command.idempotency_key, command)
-        if await request.earlier_result(session) is not None:
-            return purchase
-        purchase = await choose_method(work, purchase, command.payment_method, command.expected_total_minor)
-        await request.remember(session, (purchase.id,), work.now)
-        return purchase
-
-
 async def choose_method(work: Work, purchase: Purchase, method: PaymentMethod, expected_total_minor: int) -> Purchase:
-    """Check out an open purchase; errors as in :func:`checkout`."""
+    """Check out an open purchase; errors as in :func:`resolvers.payments.checkout`."""
     wanted = OrderStatus.CONFIRMED if method is PaymentMethod.INVOICE else OrderStatus.PENDING_PAYMENT
     check_open(purchase, wanted, work.now)
     available = available_payment_methods(
@@ -147,13 +127,13 @@ async def choose_method(work: Work, purchase: Purchase, method: PaymentMethod, e
     expires_at = purchase.expires_at
     if method is PaymentMethod.BANK_TRANSFER:
         expires_at = work.now + timedelta(days=work.settings.bank_transfer_days)
-    return await _move(work, replace(purchase, status=OrderStatus.PENDING_PAYMENT, expires_at=expires_at))
+    return await move(work, replace(purchase, status=OrderStatus.PENDING_PAYMENT, expires_at=expires_at))
 
 
 async def confirm(work: Work, purchase: Purchase) -> Purchase:
     """Make a purchase take effect: capacity, terms, licences; with its invoice, and every event."""
     confirmed = replace(purchase, status=OrderStatus.CONFIRMED, confirmed_at=work.now)
-    moved = await _move(work, confirmed)
+    moved = await move(work, confirmed)
     await work.log(*order_events(purchase, OrderStatus.CONFIRMED, CONFIRMED_EVENTS, work.now))
     for order in confirmed.contract_orders:
         await work.log(await _take_effect(work, order))
@@ -184,12 +164,12 @@ async def cancel_open(work: Work, purchase: Purchase) -> Purchase:
         # Confirmed purchases are cancelled order by order.
         raise OrderMoveRefused(status=purchase.status.value, wanted=OrderStatus.CANCELLED.value)
     check_open(purchase, OrderStatus.CANCELLED, work.now)
-    moved = await _move(work, replace(purchase, status=OrderStatus.CANCELLED))
+    moved = await move(work, replace(purchase, status=OrderStatus.CANCELLED))
     await work.log(*order_events(purchase, OrderStatus.CANCELLED, CANCELLED_EVENTS, work.now))
     return moved
 
 
-async def _move(work: Work, purchase: Purchase) -> Purchase:
+async def move(work: Work, purchase: Purchase) -> Purchase:
     """Store a purchase's new status with that of its orders, and read both."""
     await save_purchase(work.session, purchase)
     await move_open_orders(work.session, purchase, work.now)
@@ -226,6 +206,43 @@ async def record_payment(
         await receive(work, purchase, amount_minor, payment_id=None)
         await request.remember(session, (purchase.id,), work.now)
         return purchase
+
+
+async def record_refund(
+    services: Services, caller: Caller | None, purchase_id: int, amount_minor: int, idempotency_key: str
+) -> Purchase:
+    """Record money that was given back by hand: no more than what was paid and is not owed any more.
+
+    Raises:
+        PaymentAmountDiffers, NotFound, IdempotencyKeyReused, IdempotencyKeyInvalid: nothing is changed.
+    """
+    signed_in = require(caller, Role.OPERATOR)
+    async with services.database.write() as session:
+        work, purchase = await locked_purchase(services, session, signed_in, purchase_id)
+        command = _Payment(purchase_id, amount_minor)
+        request = KeyedRequest.of("refundRecord", purchase.customer_id, idempotency_key, command)
+        if await request.earlier_result(session) is not None:
+            return purchase
+        to_give_back = -sum(entry.amount_minor for entry in await entries_of_purchase(session, purchase.id))
+        if not 1 <= amount_minor <= to_give_back:
+            raise PaymentAmountDiffers(received=amount_minor, expected=max(0, to_give_back))
+        await enter_refund(work, purchase.id, amount_minor, payment_id=None)
+        await request.remember(session, (purchase.id,), work.now)
+        return purchase
+
+
+async def enter_refund(work: Work, purchase_id: int, amount_minor: int, *, payment_id: int | None) -> None:
+    """Enter money that was given back."""
+    entry = LedgerEntry(
+        kind=EntryKind.REFUND,
+        customer_id=work.customer.id,
+        purchase_id=purchase_id,
+        payment_id=payment_id,
+        amount_minor=amount_minor,
+    )
+    await add_entry(work.session, entry, work.now)
+    changes: dict[str, Change] = {"amount": (None, str(amount_minor))}
+    await work.log(NewEvent(kind=EventKind.PAYMENT_REFUNDED, occurred_at=work.now, changes=changes))
 
 
 async def receive(work: Work, purchase: Purchase, amount_minor: int, *, payment_id: int | None) -> None:

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from db.clock import start_clock, stored_now
 from db.engine import Database
+from payments.choose import provider_of
+from payments.provider import PaymentProvider
 from planner.answers import Answers
 from planner.workers import PlannerPool
 from settings import Settings
@@ -54,6 +57,7 @@ class Services:
     database: Database
     planner: PlannerPool
     clock: Clock = system_clock
+    cards: PaymentProvider | None = None
     answers: Answers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,19 +65,31 @@ class Services:
 
     @classmethod
     def open(cls, settings: Settings) -> "Services":
-        """Services as the settings say; nothing is connected or started yet."""
+        """Services as the settings say; nothing is connected or started yet.
+
+        Raises:
+            ValueError: there is no such payment provider, or it lacks a secret.
+        """
         database = Database(settings.database_url, settings.database_pool_size)
         return cls(
             settings,
             database,
             PlannerPool(settings.planner_workers, settings.planner_waiting_max),
             system_clock if settings.clock == "system" else SettableClock(database),
+            provider_of(
+                settings.payment_provider,
+                stripe_api_key=settings.stripe_api_key,
+                stripe_webhook_secret=settings.stripe_webhook_secret,
+                stripe_base=settings.stripe_base,
+                demo_secret=settings.demo_payment_secret,
+                demo_journal=Path(settings.demo_payment_journal),
+            ),
         )
 
     @property
     def takes_cards(self) -> bool:
         """Whether a payment provider is set."""
-        return False
+        return self.cards is not None
 
     async def refresh_clock(self) -> None:
         """Read the test clock again, where there is one: at the start of everything that asks for the time."""
@@ -87,4 +103,6 @@ class Services:
     async def close(self) -> None:
         """Stop the planner's workers and close every connection."""
         await self.planner.close()
+        if self.cards is not None:
+            await self.cards.close()
         await self.database.close()

@@ -6,7 +6,6 @@ accounts calls :func:`settle`; the worker settles the rest. So whoever comes fir
 lets nobody in.
 """
 
-import asyncio
 import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -41,9 +40,6 @@ from domain.purchases import Purchase
 from resolvers.services import Clock, Services
 
 logger = logging.getLogger("spotplan")
-
-WORKER_SECONDS_MAX = 30.0
-"""The worker looks at least this often, for what another process has made due."""
 
 STATUS_EVENTS = {
     OrderStatus.ACTIVE: EventKind.SPOT_STARTED,
@@ -137,24 +133,6 @@ async def settle_all(services: Services) -> int:
             failed.add(customer_id)
         else:
             settled += 1
-
-
-async def work(services: Services) -> None:
-    """Settle whatever becomes due, until cancelled."""
-    while True:
-        seconds = WORKER_SECONDS_MAX
-        try:
-            await services.refresh_clock()
-            await settle_all(services)
-            async with services.database.read() as session:
-                due_at = await next_due_at(session, ())
-            if due_at is not None:
-                seconds = min(seconds, max(1.0, (due_at - services.clock()).total_seconds()))
-        except DatabaseUnavailableError as failure:
-            logger.warning("the worker waits for the database: %s", failure)
-        except Exception:
-            logger.exception("the worker failed; it goes on with the next round")
-        await asyncio.sleep(seconds)
 
 
 async def _settled(session: AsyncSession, customer: Customer, locked: LockedContract, now: datetime) -> LockedContract:

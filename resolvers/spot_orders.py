@@ -8,6 +8,7 @@ from db.accounts import counted_accounts
 from db.catalogue import all_tax_rates
 from db.contracts import bring_forward, contracts_by_customer, raise_version
 from db.customers import customers_by_id
+from db.purchases import purchases_by_id
 from db.spot_orders import save_progress, spot_orders_by_id
 from domain.capacity import CapacityStep, capacity_timeline
 from domain.commerce_errors import AccountsWouldNotFit, CancellationNotAllowed, OrderIsPartOfPurchase
@@ -21,11 +22,12 @@ from domain.months import Period, ends_before
 from domain.orders import OrderStatus, PaymentMethod, SpotOrder, check_move
 from domain.pricing import PriceLine, spot_price_lines
 from domain.purchases import Purchase
-from resolvers import purchases
+from resolvers import payments, purchases
 from resolvers.access import Caller, Role, customer_in_reach, require
 from resolvers.documents import issue_credit_note
 from resolvers.idempotency import KeyedRequest
-from resolvers.purchases import Basket, SpotItems
+from resolvers.payments import give_back
+from resolvers.purchases import Basket, PurchaseCheckout, SpotItems
 from resolvers.services import Services
 from resolvers.settling import open_customer
 from resolvers.work import Work
@@ -43,12 +45,21 @@ class PlaceCommand:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutCommand:
-    """A checkout: how to pay, and the total that the customer saw."""
+    """A checkout: how to pay, and the total that the customer saw. ``card`` is the provider's name for a card."""
 
     order_id: int
     payment_method: PaymentMethod
     expected_total_minor: int
     idempotency_key: str
+    card: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpotCheckout:
+    """An order as it stands after its checkout; the secret is that of :class:`resolvers.payments.Checkout`."""
+
+    order: SpotOrder
+    client_secret: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,24 +145,27 @@ async def place(services: Services, caller: Caller | None, command: PlaceCommand
         return order
 
 
-async def checkout(services: Services, caller: Caller | None, command: CheckoutCommand) -> SpotOrder:
-    """Check out the purchase of a single order; see :func:`resolvers.purchases.checkout`.
+async def checkout(services: Services, caller: Caller | None, command: CheckoutCommand) -> SpotCheckout:
+    """Check out the purchase of a single order.
+
+    See :func:`resolvers.purchases.checkout` and, for cards, :func:`resolvers.payments.checkout`.
 
     Raises:
         OrderIsPartOfPurchase: there are others in it.
-        PaymentMethodUnavailable, PriceChanged, OrderExpired, OrderMoveRefused, Refused, NotFound,
-        IdempotencyKeyReused, IdempotencyKeyInvalid: nothing is changed.
+        and as these.
     """
     signed_in = require(caller, Role.OWNER, Role.OPERATOR)
-    async with services.database.write() as session:
-        work, purchase, order = await _locked_order(services, session, signed_in, command.order_id)
-        request = KeyedRequest.of("spotOrderCheckout", work.customer.id, command.idempotency_key, command)
-        if await request.earlier_result(session) is not None:
-            return order
-        _check_single(purchase)
-        purchase = await purchases.choose_method(work, purchase, command.payment_method, command.expected_total_minor)
-        await request.remember(session, (order.id,), work.now)
-        return purchase.spot_orders[0]
+    async with services.database.read() as session:
+        found = (await spot_orders_by_id(session, [command.order_id])).get(command.order_id)
+        purchase = None
+        if found is not None and signed_in.customer_id in {None, found.customer_id}:
+            purchase = (await purchases_by_id(session, [found.purchase_id]))[found.purchase_id]
+    if purchase is None:
+        raise NotFound(field="orderId")
+    _check_single(purchase)
+    given = PurchaseCheckout(purchase.id, command.payment_method, command.expected_total_minor, command.idempotency_key)
+    result = await payments.checkout(services, caller, given, command.card)
+    return SpotCheckout(result.purchase.spot_orders[0], result.client_secret)
 
 
 async def cancel(services: Services, caller: Caller | None, order_id: int) -> SpotOrder:
@@ -169,9 +183,12 @@ async def cancel(services: Services, caller: Caller | None, order_id: int) -> Sp
         if order.status is OrderStatus.CANCELLED:
             return order
         if purchase.status is OrderStatus.CONFIRMED:
-            return await _cancel_confirmed(work, purchase, order)
-        _check_single(purchase)
-        return (await purchases.cancel_open(work, purchase)).spot_orders[0]
+            order = await _cancel_confirmed(work, purchase, order)
+        else:
+            _check_single(purchase)
+            order = (await purchases.cancel_open(work, purchase)).spot_orders[0]
+    await payments.refund(services)
+    return order
 
 
 async def _cancel_confirmed(work: Work, purchase: Purchase, order: SpotOrder) -> SpotOrder:
@@ -187,7 +204,7 @@ async def _cancel_confirmed(work: Work, purchase: Purchase, order: SpotOrder) ->
     changes: dict[str, Change] = {"status": (status.value, cancelled.status.value)}
     kind = EventKind.SPOT_ORDER_CANCELLED
     await work.log(NewEvent(kind=kind, occurred_at=work.now, changes=changes, spot_order_id=order.id))
-    await issue_credit_note(work, purchase, order.number)
+    await give_back(work, purchase, await issue_credit_note(work, purchase, order.number))
     return cancelled
 
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.extensions import SchemaExtension
@@ -28,20 +28,34 @@ import schema.enums  # noqa: F401 # registers the enumerations before the schema
 from db.engine import DatabaseUnavailableError
 from resolvers.access import Caller, NotSignedInError, caller_of
 from resolvers.services import Services
-from resolvers.settling import work
+from resolvers.worker import work
 from schema.accounts import Account, AccountGroup
 from schema.context import Context
 from schema.contracts import MainContract
 from schema.customers import Customer
+from schema.documents import Document
 from schema.errors import USER_ERROR_TYPES, presented
 from schema.falls import CapacityFall
 from schema.graphiql import ASSETS, page
 from schema.limits import Limits
+from schema.purchases import ContractOrder, Purchase
 from schema.root import Mutation, Query, Subscription
+from schema.routes import document_pdfs, limited, payment_events
 from schema.spot_orders import SpotOrder
 from schema.websocket import TextAdapter, TransportHandler
 from settings import Settings
 
+NODE_TYPES = [
+    Account,
+    AccountGroup,
+    CapacityFall,
+    ContractOrder,
+    Customer,
+    Document,
+    MainContract,
+    Purchase,
+    SpotOrder,
+]
 CONNECTION_INIT_MAX = timedelta(seconds=10)
 """A WebSocket is closed when its client has not said connection_init by then."""
 
@@ -84,7 +98,18 @@ def build_schema(settings: Settings) -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[Account, AccountGroup, CapacityFall, Customer, MainContract, SpotOrder, *USER_ERROR_TYPES.values()],
+        types=[
+            Account,
+            AccountGroup,
+            CapacityFall,
+            ContractOrder,
+            Customer,
+            Document,
+            MainContract,
+            Purchase,
+            SpotOrder,
+            *USER_ERROR_TYPES.values(),
+        ],
         extensions=[PresentErrors, lambda: Limits(settings)],
     )
 
@@ -115,7 +140,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if scope["type"] == "websocket":
             await self.run(WebSocket(scope, receive, send))
             return
-        limited = _limited(receive, self.message_bytes_max)
+        limited = limited(receive, self.message_bytes_max)
         try:
             response = await self.run(Request(scope, limited))
         except HTTPException as error:
@@ -165,21 +190,6 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return decoded
 
 
-def _limited(receive: Receive, bytes_max: int) -> Receive:
-    """``receive`` that stops reading a body above the limit, whatever length it announced."""
-    received = 0
-
-    async def counted() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > bytes_max:
-            raise HTTPException(413, f"The request has more than {bytes_max} bytes")
-        return message
-
-    return counted
-
-
 def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) -> Starlette:
     """The application, with a worker that settles what is due; it closes the services when it stops.
 
@@ -210,6 +220,8 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            Route("/payments/webhook", payment_events(services), methods=["POST"]),
+            Route("/documents/{id}.pdf", document_pdfs(services, endpoint.context_for)),
             Route("/graphql", endpoint),
             WebSocketRoute("/graphql", endpoint),
             Mount("/graphiql", StaticFiles(directory=ASSETS, check_dir=False)),

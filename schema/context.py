@@ -7,12 +7,14 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from db.contracts import StoredContract
+from db.documents import StoredDocument
 from db.falls import HandledFall
 from db.groups import Group
 from domain.accounts import Account
 from domain.customers import Customer
 from domain.orders import SpotOrder
-from resolvers import account_reads, reads
+from domain.purchases import Purchase
+from resolvers import account_reads, purchase_reads, reads
 from resolvers.access import Caller
 from resolvers.reads import Page
 from resolvers.services import Services
@@ -37,6 +39,8 @@ class Context:
         self.groups: DataLoader[int, list[Group]] = DataLoader(self._load_groups)
         self.group_sizes: DataLoader[int, int] = DataLoader(self._load_group_sizes)
         self.capacity_falls: DataLoader[int, HandledFall | None] = DataLoader(self._load_falls)
+        self.purchases: DataLoader[int, Purchase | None] = DataLoader(self._load_purchases)
+        self.purchase_documents: DataLoader[int, list[StoredDocument]] = DataLoader(self._load_documents)
 
     @property
     def caller(self) -> Caller | None:
@@ -72,6 +76,12 @@ class Context:
 
     async def _load_falls(self, keys: list[int]) -> list[HandledFall | None]:
         return await account_reads.falls(self.services, keys)
+
+    async def _load_purchases(self, keys: list[int]) -> list[Purchase | None]:
+        return await purchase_reads.purchases(self.services, keys)
+
+    async def _load_documents(self, keys: list[int]) -> list[list[StoredDocument]]:
+        return await purchase_reads.documents_by_purchase(self.services, keys)
 
     async def _load_pages(self, keys: list[OrdersKey]) -> list[Page[SpotOrder]]:
         groups: dict[tuple[int, int | None], list[int]] = defaultdict(list)

@@ -9,11 +9,12 @@ from db.accounts import AccountFilter
 from domain.accounts import AccountStatus
 from domain.customers import Customer as DomainCustomer
 from domain.customers import CustomerKind, DeactivationPolicy
-from resolvers import account_reads, reads
+from resolvers import account_reads, purchase_reads, reads
 from resolvers.reads import Page
 from schema.accounts import AccountConnection, AccountGroup, account_connection, account_group
 from schema.context import Info
 from schema.contracts import CapacityStep, MainContract, capacity_step, main_contract
+from schema.documents import DocumentConnection, document_connection
 from schema.falls import (
     CapacityFallConnection,
     UpcomingCapacityFall,
@@ -21,6 +22,9 @@ from schema.falls import (
     upcoming_capacity_fall,
 )
 from schema.history import CustomerEventConnection, event_connection
+from schema.money import Money
+from schema.plan_parts import money_or_null
+from schema.purchases import PurchaseConnection, purchase_connection
 from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, parse_cursor
 from schema.spot_orders import SpotOrderConnection, SpotOrderEdge, spot_order
 
@@ -142,6 +146,30 @@ class Customer(Node):
             before_id=before[0] if before else None,
         )
         return event_connection(self.record.id, account_key, page)
+
+    @strawberry.field(description="Purchases, newest first.")
+    async def purchases(self, info: Info, first: First, after: After = None) -> PurchaseConnection:
+        before = parse_cursor(after, int)
+        page = await purchase_reads.purchase_page(
+            info.context.services, self.record.id, first=first, before_id=before[0] if before else None
+        )
+        return purchase_connection(self.record.id, page)
+
+    @strawberry.field(description="Invoices and credit notes, newest first.")
+    async def documents(self, info: Info, first: First, after: After = None) -> DocumentConnection:
+        before = parse_cursor(after, int)
+        page = await purchase_reads.document_page(
+            info.context.services, self.record.id, first=first, before_id=before[0] if before else None
+        )
+        return document_connection(self.record.id, page)
+
+    @strawberry.field(
+        description="What it owes, below zero where money is to be given back. Null where an Int cannot hold it."
+    )
+    async def balance(self, info: Info) -> Money | None:
+        return money_or_null(
+            await purchase_reads.customer_balance(info.context.services, self.record.id), self.currency
+        )
 
     @strawberry.field(description="Spot orders, newest first.")
     async def spot_orders(self, info: Info, first: First, after: After = None) -> SpotOrderConnection:

@@ -4,11 +4,14 @@ from enum import Enum
 
 import strawberry
 
+from documents.texts import Language
 from domain.accounts import AccountStatus
 from domain.contracts import BillingCycle
 from domain.customers import CustomerKind, DeactivationPolicy
 from domain.deactivation import DeactivationReason
+from domain.documents import DocumentKind, ItemKind
 from domain.history import ActorKind, EventKind
+from domain.ledger import EntryKind
 from domain.orders import OrderStatus, PaymentMethod
 from planner.problem import BaselineKind, OrderKind, PlanStatus, ShortfallReason
 from resolvers.access import Role
@@ -65,7 +68,7 @@ _register(
         "CONFIRMED": "Paid or payable; gives capacity from its first day on.",
         "ACTIVE": "Gives capacity today.",
         "ENDED": "Its last day is over.",
-        "CANCELLED": "Cancelled before it was confirmed.",
+        "CANCELLED": "Cancelled before its first day.",
         "EXPIRED": "Left without a payment method for too long; place it again.",
     },
 )
@@ -180,5 +183,36 @@ _register(
         "SALES": "Sales.",
         "OPERATOR": "An operator.",
         "SYSTEM": "Time: nobody did anything.",
+    },
+)
+_register(Language, "A language that documents are written in.", {"JA": "Japanese.", "EN": "English."})
+_register(
+    DocumentKind,
+    "What a document is.",
+    {
+        "INVOICE": "A qualified invoice.",
+        "CREDIT_NOTE": "Takes something back from an invoice.",
+        "QUOTE": "An offer at held prices until its last day.",
+    },
+)
+_register(
+    ItemKind,
+    "What an order or a line of a document is about.",
+    {
+        "SPOT": "A spot contract.",
+        "MAIN_CONTRACT": "A paid contract from Free.",
+        "RENEWAL": "A term that follows the last one.",
+        "ADDITIONAL_LICENCE": "Units from a day until the end of the term.",
+        "UPGRADE": "A dearer plan for the rest of the term.",
+    },
+)
+_register(
+    EntryKind,
+    "What an entry in the ledger records.",
+    {
+        "INVOICE": "An invoice was issued: money is owed.",
+        "CREDIT_NOTE": "Something was taken back: less is owed.",
+        "PAYMENT": "Money arrived.",
+        "REFUND": "Money was given back.",
     },
 )

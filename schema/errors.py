@@ -17,17 +17,25 @@ from graphql import GraphQLError
 from strawberry.utils.str_converters import to_camel_case
 
 import domain.account_errors
+import domain.commerce_errors
 import domain.errors
 from db.engine import DatabaseUnavailableError
 from domain.errors import Refused, RuleError
+from payments.provider import ProviderUnavailableError
 from planner.workers import PlannerBusyError, PlannerInterruptedError
 from resolvers.access import AccessError
 
 logger = logging.getLogger("spotplan")
 
+ERROR_MODULES = (domain.errors, domain.account_errors, domain.commerce_errors)
+
 RETRYABLE: dict[type[Exception], tuple[str, str]] = {
     DatabaseUnavailableError: ("UNAVAILABLE", "The database is not available. Try again in a moment."),
     PlannerBusyError: ("PLANNER_BUSY", "The planner is busy. Try again in a moment."),
+    ProviderUnavailableError: (
+        "PAYMENT_PROVIDER_UNAVAILABLE",
+        "The payment provider has not answered. Send the same checkout again, with its idempotency key.",
+    ),
     PlannerInterruptedError: ("PLANNER_INTERRUPTED", "The planner was interrupted. Try again."),
 }
 """Failures that may succeed when tried again: their code and message."""
@@ -60,8 +68,10 @@ def _describe(name: str, hint: Any) -> str:
 
 USER_ERROR_TYPES: dict[type[RuleError], type[UserError]] = {
     rule: _user_error_type(rule)
-    for _, rule in sorted({**vars(domain.errors), **vars(domain.account_errors)}.items())
-    if inspect.isclass(rule) and issubclass(rule, RuleError) and rule is not RuleError
+    for _, rule in sorted(
+        {**vars(domain.errors), **vars(domain.account_errors), **vars(domain.commerce_errors)}.items()
+    )
+    if inspect.isclass(rule) and issubclass(rule, RuleError) and rule is not RuleError  # each once, whoever imports it
 }
 
 

@@ -18,7 +18,8 @@ class Money:
 def money(minor_units: int, currency: str) -> Money:
     """An amount in minor units as Money."""
     digits = FRACTION_DIGITS.get(currency, 2)
-    text = str(minor_units) if digits == 0 else f"{minor_units // 10**digits}.{minor_units % 10**digits:0{digits}d}"
+    whole, part = divmod(abs(minor_units), 10**digits)
+    text = f"{'-' if minor_units < 0 else ''}{whole}" + (f".{part:0{digits}d}" if digits else "")
     return Money(minor_units=minor_units, amount=text, currency=currency)
 
 

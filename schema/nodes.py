@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 
-from resolvers import account_reads, reads
+from resolvers import account_reads, purchase_reads, reads
 from schema.accounts import account, account_group
 from schema.context import Info
 from schema.customers import customer
+from schema.documents import document
 from schema.falls import capacity_fall
+from schema.purchases import contract_order, purchase
 from schema.relay import Node
 from schema.spot_orders import loaded_spot_order
 
@@ -24,6 +26,24 @@ async def _account_group(info: Info, key: int) -> Node | None:
 async def _capacity_fall(info: Info, key: int) -> Node | None:
     found = await account_reads.fall(info.context.services, info.context.caller, key)
     return capacity_fall(found) if found else None
+
+
+async def _contract_order(info: Info, key: int) -> Node | None:
+    found = await purchase_reads.contract_order(info.context.services, info.context.caller, key)
+    if found is None:
+        return None
+    owner = await info.context.customers.load(found.customer_id)
+    return contract_order(found, owner.currency) if owner else None
+
+
+async def _document(info: Info, key: int) -> Node | None:
+    found = await purchase_reads.document(info.context.services, info.context.caller, key)
+    return document(found) if found else None
+
+
+async def _purchase(info: Info, key: int) -> Node | None:
+    found = await purchase_reads.purchase(info.context.services, info.context.caller, key)
+    return purchase(found) if found else None
 
 
 async def _customer(info: Info, key: int) -> Node | None:
@@ -45,8 +65,11 @@ NODES: dict[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Account": _account,
     "AccountGroup": _account_group,
     "CapacityFall": _capacity_fall,
+    "ContractOrder": _contract_order,
     "Customer": _customer,
+    "Document": _document,
     "MainContract": _main_contract,
+    "Purchase": _purchase,
     "SpotOrder": _spot_order,
 }
 """How an object is found by its key, by the type's name; None where there is none, or not for this caller."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import strawberry
 
 from resolvers import account_reads, reads
+from resolvers import contract_orders as contracting
 from resolvers import recommend as planning
 from resolvers import spot_orders as ordering
 from resolvers.access import Role, require
@@ -19,6 +20,13 @@ from schema.customers import Customer, CustomerConnection, customer, customer_co
 from schema.falls import DeactivationPreview, deactivation_preview
 from schema.nodes import NODES
 from schema.planning import Recommendation, RecommendInput, recommend_command, recommendation
+from schema.purchase_mutations import (
+    ContractItemInput,
+    ContractOrderPreview,
+    PurchaseMutations,
+    contract_items,
+    contract_order_preview,
+)
 from schema.relay import After, First, Node, parse_cursor, parse_id
 from schema.spot_orders import (
     SpotOrderInput,
@@ -140,6 +148,23 @@ class Query:
         key = customer_key(customer_id)
         return await account_reads.sign_in_allowed(info.context.services, info.context.caller, key, external_id)
 
+    @strawberry.field(
+        description="The exact days and price of an order of the main contract, and whom it would strand. Nothing is"
+        " stored."
+    )
+    async def contract_order_preview(
+        self,
+        info: Info,
+        item: Annotated[ContractItemInput, strawberry.argument(description="What is to be ordered.")],
+        customer_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(description="Whose contract. Owners may leave it out: it is their own customer."),
+        ] = None,
+    ) -> ContractOrderPreview:
+        services, caller = info.context.services, info.context.caller
+        found = await contracting.preview(services, caller, customer_key(customer_id), contract_items(item))
+        return contract_order_preview(found)
+
     @strawberry.field(description="The cheapest orders for a demand, with what is proven. Nothing is stored.")
     async def spot_plan_recommend(
         self, info: Info, input: Annotated[RecommendInput, strawberry.argument(description="The question.")]
@@ -149,7 +174,7 @@ class Query:
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(SpotOrderMutations, AccountMutations, ClockMutations):
+class Mutation(SpotOrderMutations, PurchaseMutations, AccountMutations, ClockMutations):
     pass
 
 

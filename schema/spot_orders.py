@@ -37,6 +37,7 @@ class SpotOrder(Node):
     expires_at: datetime = strawberry.field(description="When it expires unless a payment method is confirmed.")
     confirmed_at: datetime | None = strawberry.field(description="When it was confirmed. Null until then.")
     cancelled_at: datetime | None = strawberry.field(description="When it was cancelled. Null if it was not.")
+    purchase_id: strawberry.ID = strawberry.field(description="The purchase that it is part of, for node.")
 
 
 def spot_order(order: DomainSpotOrder, customer: DomainCustomer, now: datetime) -> SpotOrder:
@@ -59,6 +60,7 @@ def spot_order(order: DomainSpotOrder, customer: DomainCustomer, now: datetime) 
         expires_at=order.expires_at,
         confirmed_at=order.confirmed_at,
         cancelled_at=order.cancelled_at,
+        purchase_id=global_id("Purchase", order.purchase_id),
     )
 
 
@@ -114,6 +116,10 @@ class SpotOrderCheckoutInput:
     expected_total: int = strawberry.field(
         description="The total that was shown, in minor units with tax. Another one is refused, never charged."
     )
+    card: str | None = strawberry.field(
+        default=None,
+        description="The payment provider's name for a card. Left out, the browser gives one with the clientSecret.",
+    )
     idempotency_key: str = strawberry.field(
         description="Any text of 1 to 200 characters, new for each checkout: sent again, it never pays twice."
     )
@@ -141,7 +147,11 @@ class SpotOrderPlacePayload(SpotOrderPayload):
 
 @strawberry.type(description="The confirmed order, or why it was refused.")
 class SpotOrderCheckoutPayload(SpotOrderPayload):
-    pass
+    client_secret: str | None = strawberry.field(
+        default=None,
+        description="For the customer's browser, to give a card or prove that it is theirs. Null where nothing is left"
+        " to do.",
+    )
 
 
 @strawberry.type(description="The cancelled order, or why it was refused.")
@@ -237,11 +247,16 @@ class SpotOrderMutations:
             input.payment_method,
             input.expected_total,
             input.idempotency_key,
+            input.card,
         )
-        order = await use_cases.checkout(info.context.services, info.context.caller, command)
-        return SpotOrderCheckoutPayload(order=await loaded_spot_order(info, order))
+        result = await use_cases.checkout(info.context.services, info.context.caller, command)
+        order = await loaded_spot_order(info, result.order)
+        return SpotOrderCheckoutPayload(order=order, client_secret=result.client_secret)
 
-    @strawberry.mutation(description="Cancel an order that is not confirmed yet. Doing it again changes nothing.")
+    @strawberry.mutation(
+        description="Cancel an order before its first day; a confirmed one is taken back from its invoice by a credit"
+        " note. Doing it again changes nothing."
+    )
     @refusals_in_payload(SpotOrderCancelPayload)
     async def spot_order_cancel(
         self,

@@ -145,19 +145,25 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("customer_id", sa.Integer(), nullable=False),
         sa.Column("purchase_id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
         sa.Column("provider", sa.String(), nullable=False),
         sa.Column("reference", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("amount_minor", sa.Integer(), nullable=False),
+        sa.Column("refund_wanted_minor", sa.Integer(), nullable=False),
         sa.Column("refunded_minor", sa.Integer(), nullable=False),
         sa.Column("failure", sa.String(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "state IN ('STARTED', 'REQUIRES_ACTION', 'PROCESSING', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'REFUNDED')",
+            "state IN ('STARTED', 'REQUIRES_ACTION', 'PROCESSING', 'SUCCEEDED', 'FAILED', 'CANCELLED')",
             name=op.f("ck_payments_state"),
         ),
-        sa.CheckConstraint("amount_minor >= 0", name=op.f("ck_payments_amount")),
+        sa.CheckConstraint(
+            "0 <= refunded_minor AND refunded_minor <= refund_wanted_minor AND refund_wanted_minor <= amount_minor",
+            name=op.f("ck_payments_amounts"),
+        ),
+        sa.UniqueConstraint("key", name=op.f("uq_payments_key")),
         sa.ForeignKeyConstraint(
             ["purchase_id", "customer_id"],
             ["purchases.id", "purchases.customer_id"],
@@ -167,6 +173,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("provider", "reference", name=op.f("uq_payments_provider_reference")),
     )
     op.create_index(op.f("ix_payments_purchase_id"), "payments", ["purchase_id"], unique=False)
+    to_refund = sa.text("refunded_minor < refund_wanted_minor")
+    op.create_index("ix_payments_to_refund", "payments", ["id"], sqlite_where=to_refund, postgresql_where=to_refund)
     op.create_table(
         "plan_changes",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -334,6 +342,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_quotes_customer_id_id"), table_name="quotes")
     op.drop_table("quotes")
     op.drop_table("plan_changes")
+    op.drop_index("ix_payments_to_refund", table_name="payments")
     op.drop_index(op.f("ix_payments_purchase_id"), table_name="payments")
     op.drop_table("payments")
     op.drop_index(op.f("ix_documents_purchase_id"), table_name="documents")
