@@ -140,9 +140,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if scope["type"] == "websocket":
             await self.run(WebSocket(scope, receive, send))
             return
-        limited = limited(receive, self.message_bytes_max)
+        counted = limited(receive, self.message_bytes_max)
         try:
-            response = await self.run(Request(scope, limited))
+            response = await self.run(Request(scope, counted))
         except HTTPException as error:
             codes = {405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
             refusal = {"message": error.reason, "extensions": {"code": codes.get(error.status_code, "BAD_REQUEST")}}
