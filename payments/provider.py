@@ -39,7 +39,11 @@ class RefundState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PaymentRequest:
-    """A payment to be made. The amount is in the currency's minor unit; the currency as in ISO 4217."""
+    """A payment to be made. The amount is in the currency's minor unit; the currency as in ISO 4217.
+
+    Whoever starts it again must ask for the same, description and card included: a provider takes anything else for
+    another payment, and answers neither.
+    """
 
     payment_id: str
     """Ours, and no other payment's or refund's ever, nor that of another installation on the same account: a UUID."""
