@@ -54,6 +54,20 @@ async def events_count(session: AsyncSession, customer_id: int, account_id: int 
     return (await session.execute(query)).scalar_one()
 
 
+async def events_since(
+    session: AsyncSession, customer_id: int, instant: datetime, kinds: Iterable[EventKind]
+) -> list[Event]:
+    """The events of some kinds that were recorded at an instant or later, oldest first, at most 100."""
+    query = (
+        select(EventRow)
+        .where(EventRow.customer_id == customer_id, EventRow.recorded_at >= instant)
+        .where(EventRow.kind.in_(sorted(kind.value for kind in kinds)))
+        .order_by(EventRow.id)
+        .limit(100)
+    )
+    return [_event(row) for row in await session.scalars(query)]
+
+
 async def counted_before(session: AsyncSession, customer_id: int, instant: datetime) -> int:
     """How many accounts counted against capacity just before an instant, as the log tells."""
     query = (

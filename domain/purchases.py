@@ -5,8 +5,7 @@ from datetime import date, datetime
 
 from domain.contracts import BillingCycle, Term
 from domain.documents import ItemKind, TaxGroup, taxed
-from domain.errors import AmountTooLarge
-from domain.money import MINOR_UNITS_MAX, Charge
+from domain.money import Charge
 from domain.months import Period
 from domain.orders import OrderStatus, PaymentMethod, SpotOrder
 
@@ -94,12 +93,3 @@ class Purchase:
     def total_minor(self) -> int:
         """What is charged for it, with tax."""
         return sum(group.net_minor + group.tax_minor for group in self.tax_groups)
-
-    def check_total(self) -> None:
-        """Refuse a total that amounts cannot hold.
-
-        Raises:
-            AmountTooLarge.
-        """
-        if self.total_minor > MINOR_UNITS_MAX:
-            raise AmountTooLarge(amount=str(self.total_minor), amount_max=MINOR_UNITS_MAX)

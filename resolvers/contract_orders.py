@@ -109,7 +109,7 @@ async def preview(services: Services, caller: Caller | None, customer_id: int | 
     total: Charge | None = None
     refusals: tuple[RuleError, ...] = ()
     try:
-        item = _item(contract, plans, items, today)
+        item = item_of(contract, plans, items, today)
         total = _charge(item, rates)
     except RuleError as refusal:
         refusals = (refusal,)
@@ -140,7 +140,7 @@ async def order(services: Services, caller: Caller | None, operation: str, comma
         refusals = terms_refusals(services, command.agreed_terms_version)
         plans, rates = await all_plans(session), await all_tax_rates(session)
         try:
-            item = _item(work.contract, plans, command.items, work.today)
+            item = item_of(work.contract, plans, command.items, work.today)
             total = _charge(item, rates)
         except RuleError as refusal:
             raise Refused([refusal, *refusals]) from None
@@ -188,7 +188,8 @@ async def cancel_renewal(services: Services, caller: Caller | None, customer_id:
     return work.customer
 
 
-def _item(contract: MainContract | None, plans: list[Plan], items: Items, today: date) -> ContractItem:
+def item_of(contract: MainContract | None, plans: list[Plan], items: Items, today: date) -> ContractItem:
+    """What is to be ordered, with its days and price; errors as in :mod:`domain.contract_orders`."""
     if isinstance(items, LicenceItems):
         return additional_licence(contract, units=items.units, starts_on=items.starts_on, today=today)
     plan = next((plan for plan in plans if plan.code == items.plan_code), None)

@@ -63,7 +63,7 @@ class Checkout:
     client_secret: str | None = None
 
 
-async def checkout(services: Services, caller: Caller | None, command: PurchaseCheckout, card: str | None) -> Checkout:
+async def checkout(services: Services, caller: Caller | None, command: PurchaseCheckout) -> Checkout:
     """Choose how a purchase is paid: by invoice it is confirmed at once, otherwise when it is paid.
 
     The days that its orders start on are not checked again: what was placed just before midnight can still be paid.
@@ -88,7 +88,7 @@ async def checkout(services: Services, caller: Caller | None, command: PurchaseC
         payment = await payment_by_id(session, payment_ids[0]) if payment_ids else None
     if payment is None:
         return Checkout(purchase)
-    return await _pay(services, signed_in.actor, payment, purchase, card, is_repeated=earlier is not None)
+    return await _pay(services, signed_in.actor, payment, purchase, command.card, is_repeated=earlier is not None)
 
 
 async def _payment(work: Work, purchase: Purchase) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """Purchases: placed with their orders, checked out, confirmed, cancelled; and money that arrives for them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -15,6 +15,7 @@ from domain.contract_orders import ContractItem
 from domain.contracts import AdditionalLicence, end_refusals
 from domain.documents import ItemKind
 from domain.errors import (
+    AmountTooLarge,
     NoPaidContract,
     NotFound,
     OrderExpired,
@@ -26,7 +27,7 @@ from domain.errors import (
 )
 from domain.history import Change, EventKind, NewEvent
 from domain.ledger import EntryKind, LedgerEntry
-from domain.money import Charge
+from domain.money import MINOR_UNITS_MAX, Charge
 from domain.months import Period, ends_before
 from domain.orders import (
     OPEN,
@@ -69,12 +70,13 @@ class Basket:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseCheckout:
-    """A checkout: how to pay, and the total that the customer saw."""
+    """A checkout: how to pay, and the total that the customer saw. ``card`` is the provider's name for a card."""
 
     purchase_id: int
     payment_method: PaymentMethod
     expected_total_minor: int
     idempotency_key: str
+    card: str | None = None
 
 
 async def place(work: Work, basket: Basket) -> Purchase:
@@ -101,19 +103,25 @@ async def place(work: Work, basket: Basket) -> Purchase:
     spots = [await _add_spot(work, purchase, items, charge) for items, charge in basket.spots]
     items = [await add_contract_order(work.session, purchase, item, charge) for item, charge in basket.contract_items]
     purchase = replace(purchase, spot_orders=tuple(spots), contract_orders=tuple(items))
-    purchase.check_total()
+    check_total(purchase.total_minor)
     await bring_forward(work.session, work.contract_id, purchase.expires_at)
     await work.log(*order_events(purchase, purchase.status, PLACED_EVENTS, work.now))
     return purchase
 
 
-async def choose_method(work: Work, purchase: Purchase, method: PaymentMethod, expected_total_minor: int) -> Purchase:
+async def choose_method(
+    work: Work,
+    purchase: Purchase,
+    method: PaymentMethod,
+    expected_total_minor: int,
+    allowed: Collection[PaymentMethod] = tuple(PaymentMethod),
+) -> Purchase:
     """Check out an open purchase; errors as in :func:`resolvers.payments.checkout`."""
     wanted = OrderStatus.CONFIRMED if method is PaymentMethod.INVOICE else OrderStatus.PENDING_PAYMENT
     check_open(purchase, wanted, work.now)
-    available = available_payment_methods(
-        is_corporate=work.customer.is_corporate, takes_cards=work.services.takes_cards
-    )
+    takes_cards = work.services.takes_cards
+    methods = available_payment_methods(is_corporate=work.customer.is_corporate, takes_cards=takes_cards)
+    available = [item for item in methods if item in allowed]
     if method not in available:
         raise PaymentMethodUnavailable(method=method.value, available=[item.value for item in available])
     if expected_total_minor != purchase.total_minor:
@@ -175,6 +183,16 @@ async def move(work: Work, purchase: Purchase) -> Purchase:
     await move_open_orders(work.session, purchase, work.now)
     await bring_forward(work.session, work.contract_id, purchase.expires_at)
     return (await purchases_by_id(work.session, [purchase.id]))[purchase.id]
+
+
+def check_total(total_minor: int) -> None:
+    """Refuse a total that amounts cannot hold.
+
+    Raises:
+        AmountTooLarge.
+    """
+    if total_minor > MINOR_UNITS_MAX:
+        raise AmountTooLarge(amount=str(total_minor), amount_max=MINOR_UNITS_MAX)
 
 
 async def record_payment(

@@ -1,6 +1,7 @@
 """Preview, place, check out and cancel a spot order: load, ask the rule, save; one transaction each."""
 
 from dataclasses import dataclass, replace
+from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -88,13 +89,7 @@ async def preview(services: Services, caller: Caller | None, customer_id: int | 
         stored = (await contracts_by_customer(session, [meant])).get(meant)
         rates = await all_tax_rates(session)
     contract = stored.contract if stored else None
-    refusals = spot_refusals(
-        contract,
-        accounts=items.accounts,
-        starts_on=items.starts_on,
-        months=items.months,
-        today=customer.day_at(services.clock()),
-    )
+    refusals = spot_item_refusals(contract, items, customer.day_at(services.clock()))
     period: Period | None = None
     lines: tuple[PriceLine, ...] = ()
     total: Charge | None = None
@@ -132,9 +127,7 @@ async def place(services: Services, caller: Caller | None, command: PlaceCommand
         if earlier is not None:
             return (await spot_orders_by_id(session, earlier))[earlier[0]]
         items = command.items
-        refusals = spot_refusals(
-            work.contract, accounts=items.accounts, starts_on=items.starts_on, months=items.months, today=work.today
-        )
+        refusals = spot_item_refusals(work.contract, items, work.today)
         refusals += terms_refusals(services, command.agreed_terms_version)
         if refusals or work.contract is None:
             raise Refused(refusals)
@@ -163,8 +156,14 @@ async def checkout(services: Services, caller: Caller | None, command: CheckoutC
     if purchase is None:
         raise NotFound(field="orderId")
     _check_single(purchase)
-    given = PurchaseCheckout(purchase.id, command.payment_method, command.expected_total_minor, command.idempotency_key)
-    result = await payments.checkout(services, caller, given, command.card)
+    given = PurchaseCheckout(
+        purchase.id,
+        command.payment_method,
+        command.expected_total_minor,
+        command.idempotency_key,
+        command.card,
+    )
+    result = await payments.checkout(services, caller, given)
     return SpotCheckout(result.purchase.spot_orders[0], result.client_secret)
 
 
@@ -212,7 +211,7 @@ async def _check_accounts_fit(work: Work, order: SpotOrder) -> None:
     """Refuse to cancel a spot that accounts need which are registered already.
 
     Raises:
-        AccountsWouldNotFit: with the first day on which more would be deactivated than with it, and the numbers.
+        AccountsWouldNotFit: with the first day on which accounts would go that stay for longer with it.
     """
     contract = work.contract
     if contract is None:
@@ -226,11 +225,16 @@ async def _check_accounts_fit(work: Work, order: SpotOrder) -> None:
         policy, until = work.customer.deactivation_policy, contract.ends_before
         return list(effects(of, counted, policy, work.customer, after=work.today, until=until))
 
-    gone_anyway = {item.account_id for effect in coming(contract) for item in effect.deactivations}
+    out_on = {item.account_id: effect.fall.on for effect in coming(contract) for item in effect.deactivations}
     for effect in coming(replace(contract, spots=tuple(rest))):
-        if any(item.account_id not in gone_anyway for item in effect.deactivations):
-            fall = effect.fall
+        fall = effect.fall
+        if any(fall.on < out_on.get(item.account_id, date.max) for item in effect.deactivations):
             raise AccountsWouldNotFit(on=fall.on, accounts=effect.counted_before, capacity=fall.capacity_after)
+
+
+def spot_item_refusals(contract: MainContract | None, items: SpotItems, today: date) -> list[RuleError]:
+    """Every reason why a spot order is refused; see :func:`domain.contracts.spot_refusals`."""
+    return spot_refusals(contract, accounts=items.accounts, starts_on=items.starts_on, months=items.months, today=today)
 
 
 def terms_refusals(services: Services, agreed_version: str) -> list[RuleError]:

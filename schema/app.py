@@ -39,6 +39,7 @@ from schema.falls import CapacityFall
 from schema.graphiql import ASSETS, page
 from schema.limits import Limits
 from schema.purchases import ContractOrder, Purchase
+from schema.quotes import Quote
 from schema.root import Mutation, Query, Subscription
 from schema.routes import document_pdfs, limited, payment_events
 from schema.spot_orders import SpotOrder
@@ -54,6 +55,7 @@ NODE_TYPES = [
     Document,
     MainContract,
     Purchase,
+    Quote,
     SpotOrder,
 ]
 CONNECTION_INIT_MAX = timedelta(seconds=10)

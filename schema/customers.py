@@ -9,7 +9,7 @@ from db.accounts import AccountFilter
 from domain.accounts import AccountStatus
 from domain.customers import Customer as DomainCustomer
 from domain.customers import CustomerKind, DeactivationPolicy
-from resolvers import account_reads, purchase_reads, reads
+from resolvers import account_reads, purchase_reads, quotes, reads
 from resolvers.reads import Page
 from schema.accounts import AccountConnection, AccountGroup, account_connection, account_group
 from schema.context import Info
@@ -25,6 +25,7 @@ from schema.history import CustomerEventConnection, event_connection
 from schema.money import Money
 from schema.plan_parts import money_or_null
 from schema.purchases import PurchaseConnection, purchase_connection
+from schema.quotes import QuoteConnection, quote_connection
 from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, parse_cursor
 from schema.spot_orders import SpotOrderConnection, SpotOrderEdge, spot_order
 
@@ -162,6 +163,14 @@ class Customer(Node):
             info.context.services, self.record.id, first=first, before_id=before[0] if before else None
         )
         return document_connection(self.record.id, page)
+
+    @strawberry.field(description="Quotes, newest first.")
+    async def quotes(self, info: Info, first: First, after: After = None) -> QuoteConnection:
+        before = parse_cursor(after, int)
+        page = await quotes.quote_page(
+            info.context.services, self.record.id, first=first, before_id=before[0] if before else None
+        )
+        return quote_connection(self.record.id, page, self.today)
 
     @strawberry.field(
         description="What it owes, below zero where money is to be given back. Null where an Int cannot hold it."

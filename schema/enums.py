@@ -13,6 +13,7 @@ from domain.documents import DocumentKind, ItemKind
 from domain.history import ActorKind, EventKind
 from domain.ledger import EntryKind
 from domain.orders import OrderStatus, PaymentMethod
+from domain.quotes import QuoteStatus
 from planner.problem import BaselineKind, OrderKind, PlanStatus, ShortfallReason
 from resolvers.access import Role
 
@@ -214,5 +215,14 @@ _register(
         "CREDIT_NOTE": "Something was taken back: less is owed.",
         "PAYMENT": "Money arrived.",
         "REFUND": "Money was given back.",
+    },
+)
+_register(
+    QuoteStatus,
+    "Where a quote stands.",
+    {
+        "OPEN": "It can be accepted.",
+        "ACCEPTED": "It was accepted; its purchase says how that went on.",
+        "EXPIRED": "Its last day is over.",
     },
 )

@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 
-from resolvers import account_reads, purchase_reads, reads
+from resolvers import account_reads, purchase_reads, quotes, reads
 from schema.accounts import account, account_group
 from schema.context import Info
 from schema.customers import customer
 from schema.documents import document
 from schema.falls import capacity_fall
 from schema.purchases import contract_order, purchase
+from schema.quotes import loaded_quote
 from schema.relay import Node
 from schema.spot_orders import loaded_spot_order
 
@@ -46,6 +47,11 @@ async def _purchase(info: Info, key: int) -> Node | None:
     return purchase(found) if found else None
 
 
+async def _quote(info: Info, key: int) -> Node | None:
+    found = await quotes.quote(info.context.services, info.context.caller, key)
+    return await loaded_quote(info, found) if found else None
+
+
 async def _customer(info: Info, key: int) -> Node | None:
     found = await reads.customer(info.context.services, info.context.caller, key)
     return customer(found, info) if found else None
@@ -70,6 +76,7 @@ NODES: dict[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Document": _document,
     "MainContract": _main_contract,
     "Purchase": _purchase,
+    "Quote": _quote,
     "SpotOrder": _spot_order,
 }
 """How an object is found by its key, by the type's name; None where there is none, or not for this caller."""

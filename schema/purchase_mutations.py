@@ -132,7 +132,14 @@ class PurchaseCancelInput:
     purchase_id: strawberry.ID = strawberry.field(description="The purchase, which is not paid yet.")
 
 
-@strawberry.input(description="Money that arrived, or was given back, by hand.")
+@strawberry.input(description="Money that was given back by hand.")
+class RefundRecordInput:
+    purchase_id: strawberry.ID = strawberry.field(description="The purchase that it was paid for.")
+    amount: int = strawberry.field(description="How much, in minor units.")
+    idempotency_key: str = strawberry.field(description=KEY)
+
+
+@strawberry.input(description="Money that arrived by a transfer.")
 class PaymentRecordInput:
     purchase_id: strawberry.ID = strawberry.field(description="The purchase that it is for.")
     amount: int = strawberry.field(description="How much, in minor units.")
@@ -202,9 +209,9 @@ class RefundRecordPayload(PurchasePayload):
 def contract_items(given: ContractItemInput) -> Items:
     """What is to be ordered, of an input that has exactly one of its fields."""
     if given.term:
-        return _term(given.term)
+        return term_items(given.term)
     if given.renewal:
-        return _renewal(given.renewal)
+        return renewal_items(given.renewal)
     if given.additional_licence:
         return LicenceItems(given.additional_licence.units, given.additional_licence.starts_on)
     return UpgradeItems(given.upgrade.plan_code if given.upgrade else "")
@@ -225,11 +232,13 @@ def contract_order_preview(item: ContractPreview) -> ContractOrderPreview:
     )
 
 
-def _term(given: TermInput) -> TermItems:
+def term_items(given: TermInput) -> TermItems:
+    """A term from Free, of its input."""
     return TermItems(given.plan_code, given.units, given.billing_cycle, given.months, given.starts_on)
 
 
-def _renewal(given: RenewalInput) -> TermItems:
+def renewal_items(given: RenewalInput) -> TermItems:
+    """A renewal, of its input."""
     return TermItems(given.plan_code, given.units, given.billing_cycle, given.months)
 
 
@@ -252,7 +261,7 @@ class PurchaseMutations:
     async def main_contract_order(
         self, info: Info, input: Annotated[MainContractOrderInput, strawberry.argument(description="The order.")]
     ) -> MainContractOrderPayload | None:
-        found = await _ordered(info, "mainContractOrder", _term(input), input)
+        found = await _ordered(info, "mainContractOrder", term_items(input), input)
         return MainContractOrderPayload(purchase=purchase(found))
 
     @strawberry.mutation(description="Order a renewal, of the same or another plan and number of units.")
@@ -260,7 +269,7 @@ class PurchaseMutations:
     async def main_contract_renew(
         self, info: Info, input: Annotated[MainContractRenewInput, strawberry.argument(description="The order.")]
     ) -> MainContractRenewPayload | None:
-        found = await _ordered(info, "mainContractRenew", _renewal(input), input)
+        found = await _ordered(info, "mainContractRenew", renewal_items(input), input)
         return MainContractRenewPayload(purchase=purchase(found))
 
     @strawberry.mutation(description="Order a dearer plan for the rest of the term.")
@@ -306,8 +315,9 @@ class PurchaseMutations:
             input.payment_method,
             input.expected_total,
             input.idempotency_key,
+            input.card,
         )
-        result = await payments.checkout(info.context.services, info.context.caller, command, input.card)
+        result = await payments.checkout(info.context.services, info.context.caller, command)
         return PurchaseCheckoutPayload(purchase=purchase(result.purchase), client_secret=result.client_secret)
 
     @strawberry.mutation(description="Cancel a purchase that is not paid yet. Doing it again changes nothing.")
@@ -333,7 +343,7 @@ class PurchaseMutations:
     @strawberry.mutation(description="Record money that was given back by hand. For operators.")
     @refusals_in_payload(RefundRecordPayload)
     async def refund_record(
-        self, info: Info, input: Annotated[PaymentRecordInput, strawberry.argument(description="The money.")]
+        self, info: Info, input: Annotated[RefundRecordInput, strawberry.argument(description="The money.")]
     ) -> RefundRecordPayload | None:
         key = key_of(input.purchase_id, "Purchase", "purchaseId")
         found = await purchases.record_refund(

@@ -27,6 +27,7 @@ from schema.purchase_mutations import (
     contract_items,
     contract_order_preview,
 )
+from schema.quotes import QuoteMutations
 from schema.relay import After, First, Node, parse_cursor, parse_id
 from schema.spot_orders import (
     SpotOrderInput,
@@ -174,7 +175,7 @@ class Query:
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(SpotOrderMutations, PurchaseMutations, AccountMutations, ClockMutations):
+class Mutation(SpotOrderMutations, PurchaseMutations, QuoteMutations, AccountMutations, ClockMutations):
     pass
 
 

@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive
 
-from db.documents import StoredDocument
 from db.engine import DatabaseUnavailableError
 from documents.pdf import pdf
 from documents.texts import Language
+from domain.documents import Document
 from payments.provider import ProviderRefusedError, ProviderUnavailableError, SignatureInvalidError
-from resolvers import purchase_reads
+from resolvers import purchase_reads, quotes
 from resolvers.access import AccessError, Caller
 from resolvers.payments import receive_event
 from resolvers.services import Services
@@ -60,7 +60,7 @@ def payment_events(services: Services) -> Endpoint:
 
 
 def document_pdfs(services: Services, context_for: Callable[[str | None], Awaitable[Context]]) -> Endpoint:
-    """Invoices and credit notes as PDF, by their global ids, for whoever may see them."""
+    """Invoices, credit notes and quotes as PDF, by their global ids, for whoever may see them."""
 
     async def answer(request: Request) -> Response:
         language = Language.__members__.get(request.query_params.get("language", "JA"))
@@ -73,19 +73,24 @@ def document_pdfs(services: Services, context_for: Callable[[str | None], Awaita
             return _text("try again later", 503)
         if found is None or language is None:
             return _text("There is no such document.", 404)
-        content = await asyncio.to_thread(pdf, found.document, language)
-        name = {"content-disposition": f'inline; filename="{found.document.number}.pdf"'}
+        content = await asyncio.to_thread(pdf, found, language)
+        name = {"content-disposition": f'inline; filename="{found.number}.pdf"'}
         return Response(content, media_type="application/pdf", headers=name)
 
     return answer
 
 
-async def _document(services: Services, caller: Caller | None, text: str) -> StoredDocument | None:
+async def _document(services: Services, caller: Caller | None, text: str) -> Document | None:
+    """The document or quote with a global id, where the caller may see it."""
     try:
         type_name, key = parse_id(text)
     except ValueError:
         type_name, key = "", 0
-    return await purchase_reads.document(services, caller, key if type_name == "Document" else 0)
+    if type_name == "Quote":
+        quote = await quotes.quote(services, caller, key)
+        return quote.document if quote else None
+    found = await purchase_reads.document(services, caller, key if type_name == "Document" else 0)
+    return found.document if found else None
 
 
 def _text(message: str, status_code: int) -> Response:

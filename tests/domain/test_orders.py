@@ -10,6 +10,7 @@ from domain.errors import OrderMoveRefused
 from domain.money import Charge
 from domain.orders import (
     GIVES_CAPACITY,
+    OPEN,
     OrderStatus,
     PaymentMethod,
     SpotOrder,
@@ -25,10 +26,12 @@ ALLOWED = {
     (_S.AWAITING_PAYMENT_METHOD, _S.CONFIRMED),
     (_S.AWAITING_PAYMENT_METHOD, _S.CANCELLED),
     (_S.AWAITING_PAYMENT_METHOD, _S.EXPIRED),
+    (_S.PENDING_PAYMENT, _S.AWAITING_PAYMENT_METHOD),
     (_S.PENDING_PAYMENT, _S.CONFIRMED),
     (_S.PENDING_PAYMENT, _S.CANCELLED),
     (_S.PENDING_PAYMENT, _S.EXPIRED),
     (_S.CONFIRMED, _S.ACTIVE),
+    (_S.CONFIRMED, _S.CANCELLED),
     (_S.ACTIVE, _S.ENDED),
 }
 EXPIRES_AT = datetime(2026, 4, 10, 12, 30, tzinfo=UTC)
@@ -36,6 +39,7 @@ LONG_AGO, LONG_AFTER = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tz
 ORDER = SpotOrder(
     id=42,
     customer_id=7,
+    purchase_id=9,
     period=period("2026-05-01", "2026-06-01"),
     months=1,
     units=1,
@@ -101,9 +105,14 @@ def test_a_confirmed_order_waits_for_its_first_day() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "stored", [OrderStatus.PENDING_PAYMENT, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.ENDED]
-)
+@pytest.mark.parametrize("stored", sorted(OPEN))
+def test_what_is_not_paid_expires_at_its_instant(stored: OrderStatus) -> None:
+    order = replace(ORDER, status=stored)
+    assert order.status_at(EXPIRES_AT - timedelta(microseconds=1), day("2026-04-10")) is stored
+    assert order.status_at(EXPIRES_AT, day("2026-04-10")) is OrderStatus.EXPIRED
+
+
+@pytest.mark.parametrize("stored", [OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.ENDED])
 @pytest.mark.parametrize("today", ["2026-04-10", "2026-05-01", "2026-06-01"])
 @pytest.mark.parametrize("moment", [LONG_AGO, LONG_AFTER])
 def test_other_orders_do_not_move_by_time(stored: OrderStatus, today: str, moment: datetime) -> None:
@@ -132,8 +141,10 @@ def test_an_invoice_is_due_at_the_end_of_the_following_month(confirmed_on: str, 
 
 
 def test_only_corporate_customers_pay_by_invoice() -> None:
-    assert available_payment_methods(is_corporate=True) == [PaymentMethod.INVOICE]
-    assert available_payment_methods(is_corporate=False) == []
+    transfer = PaymentMethod.BANK_TRANSFER
+    assert available_payment_methods(is_corporate=True, takes_cards=False) == [PaymentMethod.INVOICE, transfer]
+    assert available_payment_methods(is_corporate=False, takes_cards=False) == [transfer]
+    assert available_payment_methods(is_corporate=False, takes_cards=True) == [PaymentMethod.CREDIT_CARD, transfer]
 
 
 def test_an_order_has_the_number_people_use() -> None:

@@ -260,5 +260,5 @@ async def test_the_number_of_statements_does_not_grow_with_the_customers(
     nodes = [edge["node"] for edge in answer["customers"]["edges"]]
     assert len(nodes) == customers
     assert {node["capacityTimeline"][0]["accounts"] for node in nodes} == {200}
-    # The token, the page and its count, four for contracts, one for orders, one for their counts.
-    assert len([text for text in statements if "pg_catalog" not in text]) == 9
+    # The token, the page and its count, five for contracts, one for orders, one for their counts.
+    assert len([text for text in statements if "pg_catalog" not in text]) == 10

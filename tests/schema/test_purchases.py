@@ -1,0 +1,345 @@
+"""The main contract, purchases, documents and money over GraphQL, on both databases."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from domain.months import Period
+from resolvers.access import Role
+from tests.commerce import (
+    AGREED,
+    CANCEL_RENEWAL,
+    CHECKOUT,
+    ISSUE,
+    SAVE,
+    accepted,
+    amounts,
+    asked,
+    mutation,
+    operator,
+    ordered,
+    paid,
+    purchase_of,
+    refused,
+)
+from tests.people import people, registered
+from tests.world import CANCEL, Api, TestClock, World, confirmed, placed, starter
+
+pytestmark = pytest.mark.anyio
+
+TERM: dict[str, Any] = {"planCode": "STARTER", "units": 1, "billingCycle": "ANNUAL", "startsOn": "2026-04-10"}
+CAPACITY = "query($on: Date!) { customer { capacity(on: $on) } }"
+
+
+async def capacity(api: Api, token: str, on: str) -> int:
+    number: int = (await api.data(CAPACITY, token, on=on))["customer"]["capacity"]
+    return number
+
+
+async def test_a_paid_plan_from_free_with_its_invoice(api: Api, world: World) -> None:
+    owner = await world.customer()
+    purchase = await ordered(api, owner.token, "mainContractOrder", **TERM)
+    assert (purchase["status"], purchase["total"]["minorUnits"]) == ("AWAITING_PAYMENT_METHOD", 33_000)
+    assert await capacity(api, owner.token, "2026-04-10") == 0
+    done = await paid(api, owner.token, purchase)
+    assert done["status"] == "CONFIRMED"
+    assert done["paymentDueOn"] == "2026-05-31"
+    assert [(order["status"], order["endsBefore"]) for order in done["contractOrders"]] == [("CONFIRMED", "2027-04-10")]
+    assert await capacity(api, owner.token, "2026-04-10") == 100
+    assert await capacity(api, owner.token, "2027-04-10") == 0
+    assert [{**item, "id": None} for item in done["documents"]] == [
+        {
+            "id": None,
+            "kind": "INVOICE",
+            "number": "INV-2026-00001",
+            "refersTo": None,
+            "dueOn": "2026-05-31",
+            "total": {"minorUnits": 33_000},
+            "taxSums": [{"percent": "10", "net": {"minorUnits": 30_000}, "tax": {"minorUnits": 3_000}}],
+            "items": [
+                {
+                    "kind": "MAIN_CONTRACT",
+                    "planName": "Starter",
+                    "orderNumber": done["contractOrders"][0]["number"],
+                    "accounts": 100,
+                    "net": {"minorUnits": 30_000},
+                }
+            ],
+        }
+    ]
+    assert amounts(done) == [("INVOICE", 33_000)]
+    assert (await api.data("{ customer { balance { minorUnits } } }", owner.token)) == {
+        "customer": {"balance": {"minorUnits": 33_000}}
+    }
+    (error,) = await refused(
+        api, owner.token, mutation("mainContractOrder"), **TERM, agreedTermsVersion=AGREED, idempotencyKey="again"
+    )
+    assert (error["code"], error["contractEndsBefore"]) == ("CONTRACT_IN_FORCE", "2027-04-10")
+
+
+async def test_a_renewal_is_shown_ordered_and_taken_back(api: Api, world: World) -> None:
+    owner = await world.customer(starter(units=2))
+    await registered(api, owner.token, people(1, 150))
+    preview = """query($item: ContractItemInput!) { contractOrderPreview(item: $item) { kind startsOn endsBefore units
+      price { total { minorUnits } } refusals { code }
+      upcomingCapacityFalls { on capacityAfter accountsAffected } } }"""
+    smaller = {"renewal": {"planCode": "STARTER", "units": 1, "billingCycle": "MONTHLY", "months": 3}}
+    assert (await api.data(preview, owner.token, item=smaller))["contractOrderPreview"] == {
+        "kind": "RENEWAL",
+        "startsOn": "2027-04-01",
+        "endsBefore": "2027-07-01",
+        "units": 1,
+        "price": {"total": {"minorUnits": 16_500}},
+        "upcomingCapacityFalls": [
+            {"on": "2027-04-01", "capacityAfter": 100, "accountsAffected": 50},
+            {"on": "2027-07-01", "capacityAfter": 0, "accountsAffected": 100},
+        ],
+        "refusals": [],
+    }
+    (error,) = await refused(api, owner.token, CANCEL_RENEWAL)
+    assert error["code"] == "NO_RENEWAL_TO_CANCEL"
+    given: dict[str, Any] = {"planCode": "STARTER", "units": 3, "billingCycle": "ANNUAL"}
+    purchase = await paid(api, owner.token, await ordered(api, owner.token, "mainContractRenew", **given))
+    assert purchase["documents"][0]["total"]["minorUnits"] == 99_000
+    assert await capacity(api, owner.token, "2027-04-01") == 300
+    order = await confirmed(api, owner.token, "across", startsOn="2027-03-15", months=1)
+    (error,) = await refused(api, owner.token, CANCEL_RENEWAL)
+    assert (error["code"], error["spots"], error["licences"], error["contractEndsBefore"]) == (
+        "RENEWAL_IN_USE", 1, 0, "2027-04-01",
+    )  # fmt: skip
+    await api.data(CANCEL, owner.token, input={"orderId": order["id"]})
+    payload = await accepted(api, owner.token, CANCEL_RENEWAL)
+    assert payload["mainContract"] == {"endsBefore": "2027-04-01"}
+    assert await capacity(api, owner.token, "2027-04-01") == 0
+    back = await purchase_of(api, owner.token, purchase["id"])
+    assert [item["number"] for item in back["documents"]] == ["INV-2026-00001", "CN-2026-00002"]
+    assert back["documents"][1]["refersTo"] == "INV-2026-00001"
+    assert amounts(back) == [("INVOICE", 99_000), ("CREDIT_NOTE", -99_000)]
+    # What was known before it was taken back is still known.
+    known = 'query($at: DateTime!) { customer { capacity(on: "2027-04-01", asKnownAt: $at) } }'
+    assert (await api.data(known, owner.token, at="2026-04-10T03:00:00Z"))["customer"]["capacity"] == 0
+
+
+async def test_the_published_example_of_additional_licences(api: Api, world: World, clock: TestClock) -> None:
+    owner = await world.customer(starter("2025-10-01", "2026-10-01"))
+    clock.now = datetime(2026, 4, 12, 15, tzinfo=UTC)  # 171 days are left from 13 April in Tokyo
+    assert Period(clock.now.date().replace(day=13), starter("2025-10-01", "2026-10-01").period.ends_before).days == 171
+    purchase = await ordered(api, owner.token, "additionalLicenceOrder", units=1, startsOn="2026-04-13")
+    assert purchase["contractOrders"][0]["price"] == {"net": {"minorUnits": 14_054}}
+    done = await paid(api, owner.token, purchase)
+    assert done["documents"][0]["total"]["minorUnits"] == 14_054 + 1_405
+    assert await capacity(api, owner.token, "2026-04-13") == 200
+
+
+async def test_an_upgrade_costs_the_difference_of_the_rest(api: Api, world: World) -> None:
+    owner = await world.customer(starter("2026-04-10", "2027-04-10", units=2))
+    purchase = await ordered(api, owner.token, "mainContractUpgrade", planCode="STANDARD")
+    assert purchase["contractOrders"][0]["price"] == {"net": {"minorUnits": 120_000}}
+    await paid(api, owner.token, purchase)
+    terms = await api.data("{ customer { mainContract { terms { planCode startsOn units } } } }", owner.token)
+    assert terms["customer"]["mainContract"]["terms"] == [
+        {"planCode": "STANDARD", "startsOn": "2026-04-10", "units": 2}
+    ]
+    # Spots cost the new plan's monthly price from now on.
+    order = await placed(api, owner.token, "spot")
+    assert order["price"]["net"]["minorUnits"] == 15_000
+    (error,) = await refused(
+        api, owner.token, mutation("mainContractUpgrade"), planCode="STARTER", agreedTermsVersion=AGREED,
+        idempotencyKey="down",
+    )  # fmt: skip
+    assert error["code"] == "NOT_AN_UPGRADE"
+
+
+async def test_a_transfer_confirms_when_the_money_is_recorded(api: Api, world: World, clock: TestClock) -> None:
+    owner = await world.customer(starter())
+    order = await placed(api, owner.token)
+    purchase = (await api.data("{ customer { purchases(first: 1) { edges { node { id total { minorUnits } } } } } }",
+                               owner.token))["customer"]["purchases"]["edges"][0]["node"]  # fmt: skip
+    pending = await paid(api, owner.token, purchase, "BANK_TRANSFER")
+    assert (pending["status"], pending["documents"], pending["spotOrders"][0]["status"]) == (
+        "PENDING_PAYMENT", [], "PENDING_PAYMENT",
+    )  # fmt: skip
+    clock.now = datetime(2026, 4, 20, tzinfo=UTC)
+    token = await operator(world)
+    record = mutation("paymentRecord")
+    (error,) = await refused(api, token, record, purchaseId=purchase["id"], amount=5_000, idempotencyKey="m")
+    assert (error["code"], error["received"], error["expected"]) == ("PAYMENT_AMOUNT_DIFFERS", 5_000, 5_500)
+    for _ in range(2):
+        payload = await accepted(api, token, record, purchaseId=purchase["id"], amount=5_500, idempotencyKey="m")
+        assert payload["purchase"]["status"] == "CONFIRMED"
+        assert amounts(payload["purchase"]) == [("INVOICE", 5_500), ("PAYMENT", -5_500)]
+    (error,) = await refused(api, token, record, purchaseId=purchase["id"], amount=5_500, idempotencyKey="n")
+    assert error["code"] == "NOTHING_OWED"
+    assert (
+        await api.error(record, owner.token, input={"purchaseId": purchase["id"], "amount": 1, "idempotencyKey": "k"})
+    )["code"] == "FORBIDDEN"
+    cancelled = await api.data(CANCEL, owner.token, input={"orderId": order["id"]})
+    assert cancelled["spotOrderCancel"]["order"]["status"] == "CANCELLED"
+    back = mutation("refundRecord")
+    (error,) = await refused(api, token, back, purchaseId=purchase["id"], amount=5_501, idempotencyKey="r")
+    assert (error["received"], error["expected"]) == (5_501, 5_500)
+    payload = await accepted(api, token, back, purchaseId=purchase["id"], amount=5_500, idempotencyKey="r")
+    assert amounts(payload["purchase"]) == [
+        ("INVOICE", 5_500), ("PAYMENT", -5_500), ("CREDIT_NOTE", -5_500), ("REFUND", 5_500),
+    ]  # fmt: skip
+
+
+async def test_a_transfer_that_never_arrives_expires(api: Api, world: World, clock: TestClock) -> None:
+    owner = await world.customer()
+    purchase = await ordered(api, owner.token, "mainContractOrder", **TERM)
+    await paid(api, owner.token, purchase, "BANK_TRANSFER")
+    clock.now = datetime(2026, 4, 24, 3, tzinfo=UTC)
+    left = await purchase_of(api, owner.token, purchase["id"])
+    assert (left["status"], left["contractOrders"][0]["status"], left["documents"]) == ("EXPIRED", "EXPIRED", [])
+    record = mutation("paymentRecord")
+    (error,) = await refused(
+        api, await operator(world), record, purchaseId=purchase["id"], amount=33_000, idempotencyKey="late"
+    )
+    assert error["code"] == "NOTHING_OWED"
+    assert await capacity(api, owner.token, "2026-04-24") == 0
+
+
+async def test_a_confirmed_spot_is_taken_back_before_it_starts_unless_people_need_it(
+    api: Api, world: World, clock: TestClock
+) -> None:
+    owner = await world.customer(starter())
+    await confirmed(api, owner.token, "first", startsOn="2026-04-10")
+    second = await confirmed(api, owner.token, "second", startsOn="2026-05-10")
+    await registered(api, owner.token, people(1, 150))
+    payload = (await asked(api, owner.token, CANCEL.replace("... on OrderMoveRefused { status wanted }",
+               "... on AccountsWouldNotFit { on accounts capacity }"), orderId=second["id"]))  # fmt: skip
+    assert [{key: error[key] for key in ("code", "on", "accounts", "capacity")} for error in payload["errors"]] == [
+        {"code": "ACCOUNTS_WOULD_NOT_FIT", "on": "2026-05-10", "accounts": 150, "capacity": 100}
+    ]
+    third = await confirmed(api, owner.token, "third", startsOn="2026-08-01")
+    assert (await asked(api, owner.token, CANCEL, orderId=third["id"]))["order"]["status"] == "CANCELLED"
+    assert await capacity(api, owner.token, "2026-08-01") == 100
+    clock.now = datetime(2026, 5, 10, tzinfo=UTC)
+    payload = await asked(api, owner.token, CANCEL, orderId=second["id"])
+    assert [(error["code"], error["status"]) for error in payload["errors"]] == [("ORDER_MOVE_REFUSED", "ACTIVE")]
+
+
+async def test_a_recommendation_becomes_one_purchase_and_one_invoice(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+    demand = {
+        "profile": [
+            {"from": "2026-05-01", "until": "2026-06-01", "accounts": 200},
+            {"from": "2026-08-10", "until": "2026-10-01", "accounts": 350},
+            {"from": "2026-12-05", "until": "2027-01-20", "accounts": 280},
+        ]
+    }
+    saved = await accepted(api, owner.token, SAVE, demand=demand)
+    orders, total = saved["recommendation"]["orders"], saved["recommendation"]["total"]["minorUnits"]
+    given = {
+        "recommendationId": saved["recommendationId"],
+        "agreedTermsVersion": AGREED,
+        "expectedTotal": total,
+        "paymentMethod": "INVOICE",
+        "idempotencyKey": "plan",
+    }
+    order = mutation("recommendationOrder")
+    (error,) = await refused(api, owner.token, order, **{**given, "expectedTotal": total - 1})
+    assert (error["code"], error["expectedTotal"], error["currentTotal"]) == ("PRICE_CHANGED", total - 1, total)
+    purchase = (await accepted(api, owner.token, order, **given))["purchase"]
+    assert len(purchase["spotOrders"]) == len(orders) > 2
+    assert {item["status"] for item in purchase["spotOrders"]} == {"CONFIRMED"}
+    assert [item["total"]["minorUnits"] for item in purchase["documents"]] == [total]
+    assert await capacity(api, owner.token, "2026-09-01") == 400
+    assert (await accepted(api, owner.token, order, **given))["purchase"]["id"] == purchase["id"]
+    (error,) = await refused(api, owner.token, order, **{**given, "idempotencyKey": "twice"})
+    assert error["code"] == "RECOMMENDATION_NOT_ORDERABLE"
+
+
+async def test_a_recommendation_is_refused_with_what_changed(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+    demand = {"csv": "2026-05-01,2026-06-01,200"}
+    saved = await accepted(api, owner.token, SAVE, demand=demand)
+    await confirmed(api, owner.token, "between", startsOn="2026-09-01")
+    (error,) = await refused(
+        api,
+        owner.token,
+        mutation("recommendationOrder"),
+        recommendationId=saved["recommendationId"],
+        agreedTermsVersion=AGREED,
+        expectedTotal=5_500,
+        idempotencyKey="plan",
+    )
+    assert error["code"] == "RECOMMENDATION_OUTDATED"
+    assert error["changes"] == ["SPOT_ORDER_CONFIRMED at 2026-04-10 03:00:00 UTC"]
+    query = "{ customer { purchases(first: 5) { totalCount } } }"
+    assert (await api.data(query, owner.token))["customer"]["purchases"]["totalCount"] == 1
+
+
+async def test_sales_quote_and_the_owner_accepts_at_the_held_price_once(
+    api: Api, world: World, clock: TestClock
+) -> None:
+    owner, other = await world.customer(starter()), await world.customer(starter(), name="Other")
+    sales = await world.token(Role.SALES)
+    items = [
+        {"spot": {"accounts": 200, "startsOn": "2026-05-01", "months": 2}},
+        {"additionalLicence": {"units": 1, "startsOn": "2026-06-01"}},
+    ]
+    given = {"customerId": owner.id, "items": items, "validUntil": "2026-04-30", "idempotencyKey": "q"}
+    (error,) = await refused(api, sales, ISSUE, **{**given, "validUntil": "2026-04-09"})
+    assert error["code"] == "VALIDITY_OUT_OF_RANGE"
+    wrong = [*items, {"spot": {"accounts": 50, "startsOn": "2026-05-01", "months": 1}}]
+    (error,) = await refused(api, sales, ISSUE, **{**given, "items": wrong})
+    assert (error["code"], error["field"]) == ("ACCOUNTS_NOT_MULTIPLE", "items[2].accounts")
+    quote = (await accepted(api, sales, ISSUE, **given))["quote"]
+    licence = 30_000 * 304 // 365
+    assert quote["total"]["minorUnits"] == (20_000 + licence) * 11 // 10
+    assert (quote["number"], quote["status"]) == ("Q-2026-00001", "OPEN")
+    accept = mutation("quoteAccept")
+    answer = {
+        "quoteId": quote["id"],
+        "agreedTermsVersion": AGREED,
+        "expectedTotal": quote["total"]["minorUnits"],
+        "paymentMethod": "INVOICE",
+        "idempotencyKey": "a",
+    }
+    (error,) = await refused(api, other.token, accept, **answer)
+    assert error["code"] == "NOT_FOUND"
+    assert (await api.error(accept, sales, input=answer))["code"] == "FORBIDDEN"
+    purchase = (await accepted(api, owner.token, accept, **answer))["purchase"]
+    assert purchase["documents"][0]["total"] == quote["total"]
+    assert await capacity(api, owner.token, "2026-06-01") == 400
+    (error,) = await refused(api, owner.token, accept, **{**answer, "idempotencyKey": "b"})
+    assert (error["code"], error["quote"], error["status"]) == ("QUOTE_NOT_OPEN", "Q-2026-00001", "ACCEPTED")
+    late = (await accepted(api, sales, ISSUE, **{**given, "idempotencyKey": "r"}))["quote"]
+    clock.now = datetime(2026, 4, 30, 15, tzinfo=UTC)
+    (error,) = await refused(api, owner.token, accept, **{**answer, "quoteId": late["id"], "idempotencyKey": "c"})
+    assert (error["status"], error["validUntil"]) == ("EXPIRED", "2026-04-30")
+
+
+async def test_documents_come_as_page_and_pdf_for_those_who_may_see_them(api: Api, world: World) -> None:
+    owner, other = await world.customer(starter()), await world.customer(starter(), name="Other")
+    await confirmed(api, owner.token)
+    query = "{ customer { documents(first: 1) { edges { node { number pdfPath html(language: EN) } } } } }"
+    document = (await api.data(query, owner.token))["customer"]["documents"]["edges"][0]["node"]
+    assert "INV-2026-00001" in document["html"]
+    assert "T1234567890123" in document["html"]
+    path = document["pdfPath"]
+    answer = await api.client.get(path, headers={"Authorization": f"Bearer {owner.token}"})
+    assert (answer.status_code, answer.headers["content-type"], answer.content[:5]) == (
+        200,
+        "application/pdf",
+        b"%PDF-",
+    )
+    for token, status in ((other.token, 404), ("nobody", 401)):
+        answer = await api.client.get(path, headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == status
+    assert (await api.client.get(path)).status_code == 401
+
+
+async def test_nobody_pays_for_somebody_else(api: Api, world: World) -> None:
+    mine, other = await world.customer(starter()), await world.customer(starter(), name="Other")
+    await placed(api, other.token)
+    query = "{ customer { purchases(first: 1) { edges { node { id } } } } }"
+    foreign = (await api.data(query, other.token))["customer"]["purchases"]["edges"][0]["node"]["id"]
+    checkout = {"purchaseId": foreign, "paymentMethod": "INVOICE", "expectedTotal": 5_500, "idempotencyKey": "k"}
+    (error,) = await refused(api, mine.token, CHECKOUT, **checkout)
+    assert (error["code"], error["field"]) == ("NOT_FOUND", "purchaseId")
+    (error,) = await refused(api, mine.token, mutation("purchaseCancel"), purchaseId=foreign)
+    assert error["code"] == "NOT_FOUND"
+    assert await api.data("query($id: ID!) { node(id: $id) { id } }", mine.token, id=foreign) == {"node": None}
