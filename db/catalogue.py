@@ -24,3 +24,22 @@ async def all_tax_rates(session: AsyncSession) -> list[TaxRate]:
     """Every consumption tax rate, oldest first."""
     rows = await session.scalars(select(TaxRateRow).order_by(TaxRateRow.effective_from))
     return [TaxRate(row.effective_from, row.basis_points) for row in rows]
+
+
+async def add_plan_price(session: AsyncSession, plan_code: str, price: PlanPrice) -> None:
+    """Store a plan's prices from a day on, in place of those that were set for that day before."""
+    await session.merge(
+        PlanPriceRow(
+            plan_code=plan_code,
+            effective_from=price.effective_from,
+            monthly_unit_price_minor=price.monthly_unit_price_minor,
+            annual_unit_price_minor=price.annual_unit_price_minor,
+        )
+    )
+    await session.flush()
+
+
+async def add_tax_rate(session: AsyncSession, rate: TaxRate) -> None:
+    """Store a tax rate from a day on, in place of the one that was set for that day before."""
+    await session.merge(TaxRateRow(effective_from=rate.effective_from, basis_points=rate.basis_points))
+    await session.flush()

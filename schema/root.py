@@ -7,13 +7,13 @@ from typing import Annotated
 
 import strawberry
 
-from resolvers import account_reads, reads
+from resolvers import account_reads, catalogue, reads
 from resolvers import contract_orders as contracting
 from resolvers import recommend as planning
 from resolvers import spot_orders as ordering
 from resolvers.access import Role, require
 from schema.account_mutations import AccountMutations, customer_key
-from schema.catalogue import Plan, plan
+from schema.catalogue import CatalogueMutations, Plan, TaxRate, plan, tax_rate
 from schema.clock import ClockMutations
 from schema.context import Info
 from schema.customers import Customer, CustomerConnection, customer, customer_connection
@@ -71,6 +71,10 @@ class Query:
     @strawberry.field(description="The plans on sale.")
     async def plans(self, info: Info) -> list[Plan]:
         return [plan(item) for item in await reads.plans(info.context.services, info.context.caller)]
+
+    @strawberry.field(description="Every consumption tax rate, oldest first.")
+    async def tax_rates(self, info: Info) -> list[TaxRate]:
+        return [tax_rate(item) for item in await catalogue.tax_rates(info.context.services, info.context.caller)]
 
     @strawberry.field(description="Customers in the order of their names, for sales and operators.")
     async def customers(
@@ -175,7 +179,9 @@ class Query:
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(SpotOrderMutations, PurchaseMutations, QuoteMutations, AccountMutations, ClockMutations):
+class Mutation(
+    SpotOrderMutations, PurchaseMutations, QuoteMutations, AccountMutations, CatalogueMutations, ClockMutations
+):
     pass
 
 

@@ -343,3 +343,34 @@ async def test_nobody_pays_for_somebody_else(api: Api, world: World) -> None:
     (error,) = await refused(api, mine.token, mutation("purchaseCancel"), purchaseId=foreign)
     assert error["code"] == "NOT_FOUND"
     assert await api.data("query($id: ID!) { node(id: $id) { id } }", mine.token, id=foreign) == {"node": None}
+
+
+async def test_new_prices_and_tax_rates_take_effect_later_and_leave_what_was_sold(
+    api: Api, world: World, clock: TestClock
+) -> None:
+    owner = await world.customer(starter())
+    token = await operator(world)
+    sold = await placed(api, owner.token, "sold", startsOn="2026-06-01")
+    price = mutation("planPriceSet", "plan { prices { effectiveFrom monthlyUnitPrice { minorUnits } } }")
+    given: dict[str, Any] = {"planCode": "STARTER", "monthlyUnitPrice": 6_000, "annualUnitPrice": 36_000}
+    (error,) = await refused(api, token, price, **given, effectiveFrom="2026-04-10")
+    assert (error["code"], error["field"]) == ("PRICE_IN_THE_PAST", "effectiveFrom")
+    (error,) = await refused(api, token, price, **{**given, "planCode": "FREE"}, effectiveFrom="2026-05-01")
+    assert (error["code"], error["field"]) == ("NOT_FOUND", "planCode")
+    payload = await accepted(api, token, price, **given, effectiveFrom="2026-05-01")
+    assert payload["plan"]["prices"][-1] == {
+        "effectiveFrom": "2026-05-01",
+        "monthlyUnitPrice": {"minorUnits": 6_000},
+    }
+    rate = mutation("taxRateSet", "taxRates { effectiveFrom basisPoints }")
+    (error,) = await refused(api, token, rate, effectiveFrom="2026-05-01", basisPoints=10_001)
+    assert (error["code"], error["field"]) == ("RATE_OUT_OF_RANGE", "basisPoints")
+    payload = await accepted(api, token, rate, effectiveFrom="2026-05-01", basisPoints=1_200)
+    assert payload["taxRates"][-1] == {"effectiveFrom": "2026-05-01", "basisPoints": 1_200}
+    assert (await api.error(price, owner.token, input={**given, "effectiveFrom": "2026-05-01"}))["code"] == "FORBIDDEN"
+    # Sold before: 5,000 and 10 %. Placed now: the contract's own price, at the rate of its first day.
+    assert sold["price"]["total"]["minorUnits"] == 5_500
+    now = await placed(api, owner.token, "now", startsOn="2026-06-01")
+    assert (now["price"]["net"]["minorUnits"], now["price"]["tax"]["minorUnits"]) == (5_000, 600)
+    renewed = await ordered(api, owner.token, "mainContractRenew", planCode="STARTER", units=1, billingCycle="ANNUAL")
+    assert renewed["total"]["minorUnits"] == 36_000 * 112 // 100

@@ -81,6 +81,7 @@ def test_the_names_of_the_surface() -> None:
         "viewer",
         "node",
         "plans",
+        "taxRates",
         "customers",
         "customer",
         "spotOrderPreview",
@@ -115,5 +116,7 @@ def test_the_names_of_the_surface() -> None:
         "accountGroupsChange",
         "accountGroupDelete",
         "deactivationPolicySet",
+        "planPriceSet",
+        "taxRateSet",
         "testClockAdvance",
     ]
