@@ -19,8 +19,11 @@ from pebble import ProcessExpired, ProcessPool
 
 from planner.problem import Outcome, PlanningProblem
 
-NICENESS = 10
-"""Of workers, so that the server, which has 0, answers light requests while they solve."""
+NICENESS = 19
+"""Of workers, so that the server, which has 0, answers light requests while they solve.
+
+It is the most there is: beside processes of 10 a server that wakes up may still wait some milliseconds for a processor.
+"""
 _CONTEXT = get_context("forkserver" if sys.platform == "linux" else "spawn")
 """Never forked from the server, which has threads whose locks a fork would inherit; see planner/fork_server.py."""
 _CONTEXT.set_forkserver_preload(["planner.fork_server"])
