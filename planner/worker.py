@@ -181,14 +181,10 @@ def _start_worker(wire: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A Python handler, as pebble sets one, waits until native code returns; this ends a solver at once.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield_the_processor()
     from planner.warm import warm  # noqa: PLC0415 # as in solve
 
     warm()
-
-
-def yield_the_processor() -> None:
-    """Lower this process's priority to that of workers."""
+    # Only now: a server on a busy machine waits for its workers before it answers anyone.
     os.nice(max(0, NICENESS - os.nice(0)))
 
 
