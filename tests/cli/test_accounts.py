@@ -289,9 +289,8 @@ STATUSES = "SELECT status, count(*) FROM accounts GROUP BY status"
 
 def test_what_is_due_is_settled_now_and_once(place: Place) -> None:
     place.prepare(has_ended)
-    done = spotplan("expire", "--now", folder=place.folder, SPOTPLAN_DATABASE_URL=place.url)
-    # Both contracts had never been settled.
-    assert (done.returncode, done.stdout, done.stderr) == (0, "2 customers settled\n", "")
+    # Neither contract has ever been settled.
+    assert printed(place.run("expire", "--now")) == ["2 customers settled"]
     for said in ("0 customers settled", "1 customer settled"):
         assert printed(place.run("expire", "--now")) == [said]
         assert place.rows(STATUSES) == [("DEACTIVATED", 3)]

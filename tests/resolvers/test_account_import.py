@@ -113,7 +113,7 @@ async def test_every_bad_line_is_reported_and_nothing_stored_or_the_good_ones_al
 ) -> None:
     owner, other = await world.customer(starter()), await world.customer(starter(), name="Other")
     await imported(services, owner, "externalId,name\ne-2,Ann Oda\n")
-    await imported(services, other, "externalId,name\ne-5,Theirs\n")  # another customer's ids are free here
+    await imported(services, other, "externalId,name\ne-6,Theirs\n")  # another customer's ids are free here
     before = await counts(services)
     csv = GOOD + "e-4,Jun\ne-3,Again,,\n\ne-5,Eri Mori,eri,\ne-5,Eri Mori,,\ne-6,Kai Ono,,Learners\n"
     wrong = [
