@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import signal
 from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from cli.running import one_line_errors, run_with_services
+from resolvers.services import Services
 from resolvers.settling import settle_all
 from resolvers.worker import work
 
@@ -24,6 +26,13 @@ def expire(
             count = run_with_services(settle_all)
             typer.echo(f"{count} customer{'' if count == 1 else 's'} settled")
             return
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
         with suppress(KeyboardInterrupt, asyncio.CancelledError):
-            run_with_services(work)
+            run_with_services(_work_until_stopped)
+
+
+async def _work_until_stopped(services: Services) -> None:
+    # What a service manager sends stops it as Ctrl-C does, and nothing is left half done.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("spotplan").info("settling what becomes due, until it is stopped")
+    await work(services)

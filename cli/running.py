@@ -17,6 +17,9 @@ from settings import SettingInvalidError, Settings
 
 T = TypeVar("T")
 
+ID_DIGITS_MAX = 9
+"""Longer numbers are no customer's, and the databases' integers cannot hold all of them."""
+
 
 def run_with_services(use: Callable[[Services], Awaitable[T]]) -> T:
     """Do something with services on the environment's settings, and close them.
@@ -45,11 +48,14 @@ async def the_customer(database: Database, text: str) -> Customer:
     Raises:
         OperatorError: there is none, or more than one has the name.
     """
+    if any("\ud800" <= letter <= "\udfff" for letter in text):  # how Python passes on bytes that it cannot decode
+        raise OperatorError("the customer's name is not in this terminal's encoding")
     async with database.read() as session:
-        if text.isdecimal():
+        if text.isdecimal() and len(text) <= ID_DIGITS_MAX:
             found = list((await customers_by_id(session, [int(text)])).values())
         else:
-            page = await customers_page(session, first=100, after=None, search=text)
+            # Pages go by name, then id: those of exactly this name come first, however many contain it.
+            page = await customers_page(session, first=100, after=(text, 0), search=text)
             found = [item for item in page if item.name == text]
     if len(found) != 1:
         raise OperatorError(f"{len(found)} customers are called {text!r}")

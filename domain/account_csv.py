@@ -1,6 +1,7 @@
 """Accounts as CSV text: a heading of column names, then an account a line."""
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,8 @@ def account_lines(text: str, field: str = "csv") -> list[AccountLine]:
         ColumnsInvalid: the heading lacks the external id or the name, or has other or repeated columns.
         AccountsOutOfRange: there is no account, or there are more than 100,000.
     """
-    lines = text.lstrip("\ufeff").splitlines(keepends=True)
+    # Not str.splitlines(): it also splits at form feeds and the like, which stand inside cells and are refused there.
+    lines = list(io.StringIO(text.lstrip("\ufeff"), newline=""))
     heading = next((line for line in lines if line.strip()), "")
     separator = next((mark for mark in ",;\t" if mark in heading), ",")
     rows = _rows(lines, separator, field)
@@ -68,19 +70,25 @@ def account_lines(text: str, field: str = "csv") -> list[AccountLine]:
 
 
 def _rows(lines: Sequence[str], separator: str, field: str) -> Iterator[tuple[int, list[str], RuleError | None]]:
-    """Each line that is not empty: the number it begins on, its cells, and whether it cannot be read at all."""
-    reader = csv.reader(lines, delimiter=separator)
-    while True:
-        number = reader.line_num + 1
+    """Each line that is not empty: the number it begins on, its cells, and whether it cannot be read at all.
+
+    What cannot be read is one line: reading goes on with the next, so that an open quote hides none of the others.
+    """
+    first = 0
+    while first < len(lines):
+        reader = csv.reader(map(lines.__getitem__, range(first, len(lines))), delimiter=separator, strict=True)
+        number = first + 1
         try:
-            cells = [cell.strip() for cell in next(reader)]
-        except StopIteration:
-            return
+            for row in reader:
+                cells = [cell.strip() for cell in row]
+                if any(cells):
+                    yield number, cells, None
+                number = first + reader.line_num + 1
         except csv.Error as error:
             yield number, [], CsvLineUnreadable(field=field, reason=str(error))
-            continue
-        if any(cells):
-            yield number, cells, None
+            first = number
+        else:
+            return
 
 
 def _entry(cells: dict[str, str]) -> NewAccount:

@@ -88,7 +88,9 @@ class NewAccount:
 
 def is_text(text: str, length_max: int) -> bool:
     """Whether it has 1 to ``length_max`` printable characters and no space at its ends."""
-    return 1 <= len(text) <= length_max and text.isprintable() and text == text.strip()
+    # Python calls no space but its own printable; Japanese names are also written with the ideographic one.
+    is_printable = text.replace("\u3000", " ").isprintable()
+    return 1 <= len(text) <= length_max and is_printable and text == text.strip()
 
 
 def check_group_name(name: str, field: str = "groups") -> None:

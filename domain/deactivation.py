@@ -153,15 +153,16 @@ def next_day_with_room(
     today: date,
 ) -> date | None:
     """The first day after today with room for so many more accounts, if nothing else changes; None if there is none."""
-    if today >= contract.ends_before:
+    tomorrow = today + ONE_DAY
+    if tomorrow >= contract.ends_before:
         return None
     count_from = {
         effect.fall.on: effect.counted_after
         for effect in effects(contract, counted, policy, customer, after=today, until=contract.ends_before)
     }
     count = len(counted)
-    for step in capacity_timeline(contract, Period(today, contract.ends_before)):
+    for step in capacity_timeline(contract, Period(tomorrow, contract.ends_before)):
         count = count_from.get(step.period.starts_on, count)
-        if step.period.starts_on > today and count + wanted <= step.accounts:
+        if count + wanted <= step.accounts:
             return step.period.starts_on
     return None

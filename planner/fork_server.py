@@ -3,13 +3,10 @@
 import os
 from contextlib import suppress
 
-from planner.worker import yield_the_processor
-
 
 def _load() -> None:
     # A process that forks must have no other threads: their locks would never be released in the forks.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    yield_the_processor()
     with suppress(Exception):  # the workers warm up, too, and say then what is wrong
         from planner.warm import warm  # noqa: PLC0415 # after the environment is set
 

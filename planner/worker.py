@@ -19,8 +19,11 @@ from pebble import ProcessExpired, ProcessPool
 
 from planner.problem import Outcome, PlanningProblem
 
-NICENESS = 10
-"""Of workers, so that the server, which has 0, answers light requests while they solve."""
+NICENESS = 19
+"""Of workers, so that the server, which has 0, answers light requests while they solve.
+
+It is the most there is: beside processes of 10 a server that wakes up may still wait some milliseconds for a processor.
+"""
 _CONTEXT = get_context("forkserver" if sys.platform == "linux" else "spawn")
 """Never forked from the server, which has threads whose locks a fork would inherit; see planner/fork_server.py."""
 _CONTEXT.set_forkserver_preload(["planner.fork_server"])
@@ -178,14 +181,10 @@ def _start_worker(wire: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A Python handler, as pebble sets one, waits until native code returns; this ends a solver at once.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield_the_processor()
     from planner.warm import warm  # noqa: PLC0415 # as in solve
 
     warm()
-
-
-def yield_the_processor() -> None:
-    """Lower this process's priority to that of workers."""
+    # Only now: a server on a busy machine waits for its workers before it answers anyone.
     os.nice(max(0, NICENESS - os.nice(0)))
 
 

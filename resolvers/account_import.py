@@ -1,5 +1,6 @@
 """Accounts from a CSV text: every bad line is reported, and all good ones are registered or none."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -46,12 +47,18 @@ class ImportReport:
 
 
 async def import_accounts(
-    services: Services, caller: Caller | None, command: ImportCommand, advance: Callable[[int], None] = lambda _: None
+    services: Services,
+    caller: Caller | None,
+    command: ImportCommand,
+    advance: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> ImportReport:
-    """Register the accounts of a CSV text in one transaction. ``advance`` is told of every step's accounts.
+    """Register the accounts of a CSV text in one transaction.
+
+    ``advance`` is told after every step how many are registered, and how many will be.
 
     Raises:
         ColumnsInvalid, AccountsOutOfRange: nothing can be read.
+        Refused: there would be too many groups.
         NotFound, IdempotencyKeyReused, IdempotencyKeyInvalid.
     """
     signed_in, customer_id = owner_of(caller, command.customer_id)
@@ -59,12 +66,14 @@ async def import_accounts(
     if command.idempotency_key is not None:
         keyed = replace(command, customer_id=customer_id)
         request = KeyedRequest.of("accountImport", customer_id, command.idempotency_key, keyed)
-    lines = account_lines(command.csv)
+    lines = await asyncio.to_thread(account_lines, command.csv)  # a second for the largest
     async with services.database.write() as session:
         opened = await open_customer(session, customer_id, services.clock)
         earlier = await request.earlier_result(session) if request else None
         if earlier is not None:
-            return ImportReport(len(lines), earlier[0], tuple(_bad_lines(lines, set())))
+            numbers = set(earlier[1:])
+            taken = {line.entry.external_id for line in lines if line.number in numbers}
+            return ImportReport(len(lines), earlier[0], tuple(_bad_lines(lines, taken)))
         valid = [line.entry.external_id for line in lines if not line.refusals]
         taken = await taken_external_ids(session, customer_id, valid)
         bad = tuple(_bad_lines(lines, taken))
@@ -83,9 +92,11 @@ async def import_accounts(
                 await add_entries(session, signed_in, opened, step)
             except RuleError as refusal:
                 raise Refused([replace(refusal, field="csv")]) from None
-            advance(len(step))
+            advance(start + len(step), len(entries))
         if request:
-            await request.remember(session, (len(entries),), opened.now)
+            # A replay reports the same bad lines, though more external ids are taken by then.
+            taken_now = [line.number for line in lines if not line.refusals and line.entry.external_id in taken]
+            await request.remember(session, (len(entries), *taken_now), opened.now)
         return ImportReport(len(lines), len(entries), bad)
 
 

@@ -36,6 +36,9 @@ class Network:
     """Nodes 0..n-1 on a line with their net supply, and arcs that lead to the right, each with its costs.
 
     ``supply`` has shape (nodes,), sums to 0; ``tail``, ``head``, ``price`` and ``fixed`` have shape (arcs,).
+
+    No arc may be free, with price and fixed cost 0: :meth:`Frontier.units` could leave it out. The fixed costs of
+    :mod:`planner.exact` are never 0, because they hold how early an order starts.
     """
 
     supply: Ints

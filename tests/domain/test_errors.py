@@ -8,15 +8,20 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from domain import errors
+from domain import account_errors, errors
+from domain.account_errors import CapacityExceeded
 from domain.errors import EndsAfterContract, NoPaidContract, PaymentMethodUnavailable, Refused, RuleError
 from tests.domain.builders import day
 
 KINDS = sorted(
-    (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, RuleError)),
+    {
+        kind
+        for module in (errors, account_errors)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, RuleError) and kind is not RuleError
+    },
     key=lambda kind: kind.__name__,
 )
-KINDS.remove(RuleError)
 
 
 def sample(annotation: object, number: int) -> Any:
@@ -46,8 +51,8 @@ def in_words(value: Any) -> str:
 
 
 def test_there_are_refusals_to_check() -> None:
-    assert len(KINDS) >= 25
-    assert EndsAfterContract in KINDS
+    assert len(KINDS) >= 40
+    assert {EndsAfterContract, CapacityExceeded} <= set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -69,7 +74,7 @@ def test_the_message_is_one_sentence_with_every_number(kind: type[RuleError]) ->
     refusal = build(kind)
     message = refusal.message
     assert str(refusal) == message
-    assert re.fullmatch(r"[A-Z0-9].*\.", message)
+    assert re.fullmatch(r"['A-Z0-9].*\.", message)  # a sentence may begin with what was typed
     assert not re.search(r"[{}]|None", message)
     assert [value for value in refusal.data.values() if in_words(value) not in message] == []
 
@@ -112,6 +117,16 @@ def test_an_unavailable_method_lists_those_that_are_available() -> None:
     )
     assert PaymentMethodUnavailable(method="INVOICE", available=[]).message == (
         "Payment by INVOICE is not available here; available: none."
+    )
+
+
+def test_too_few_free_accounts_are_counted_and_the_next_day_with_room_is_named() -> None:
+    refusal = CapacityExceeded(requested=5, available=2, capacity=100)
+    assert refusal.message == "5 accounts were requested, but 2 of 100 are free today."
+    assert refusal.data == {"requested": 5, "available": 2, "capacity": 100, "next_free_on": None}
+    later = CapacityExceeded(requested=5, available=2, capacity=100, next_free_on=day("2026-05-01"))
+    assert later.message == (
+        "5 accounts were requested, but 2 of 100 are free today; there is room for them on 2026-05-01."
     )
 
 
