@@ -230,6 +230,16 @@ def without_orders(rows: list[dict[str, Any]], columns: dict[str, Any]) -> list[
 
 
 def check_new_columns(found: Rows, yesterdays: set[date]) -> None:
+    # A customer on the Free plan is locked by a contract without terms.
+    free = [row for row in found["main_contracts"] if row["customer_id"] == 3]
+    assert [(row["version"], row["due_at"]) for row in free] == [(1, None)]
+    found["main_contracts"] = [row for row in found["main_contracts"] if row["customer_id"] != 3]
+    # Each order was a purchase of its own, which keeps its number, its status and its instants.
+    assert [(row["id"], row["purchase_id"]) for row in found["spot_orders"]] == [(id_, id_) for id_ in (7, 8, 42, 43)]
+    alike = ("id", "customer_id", "payment_method", "currency", "placed_at", "expires_at", "confirmed_at")
+    assert [[row[name] for name in alike] for row in found["purchases"]] == [
+        [row[name] for name in alike] for row in found["spot_orders"]
+    ]
     for name, rows in OLD.items():
         assert without_orders(found[name], rows[0]) == without_orders(rows, rows[0])
     assert [row["deactivation_policy"] for row in found["customers"]] == ["ALL_REGISTERED_DURING_SPOT"] * 3
@@ -248,7 +258,7 @@ def check_new_columns(found: Rows, yesterdays: set[date]) -> None:
     ]
     assert "spot_order_id" not in found["idempotency_keys"][0]
     filled = {name for name, rows in found.items() if rows}
-    assert filled - set(OLD) == {"alembic_version", "plans", "plan_prices", "tax_rates"}
+    assert filled - set(OLD) == {"alembic_version", "plans", "plan_prices", "purchases", "tax_rates"}
 
 
 async def check_what_the_server_reads(session: AsyncSession) -> None:
@@ -259,9 +269,7 @@ async def check_what_the_server_reads(session: AsyncSession) -> None:
     assert use is not None
     assert (use.operation, use.input_hash, use.result) == ("spotOrderCancel", "hash of c", (43,))
     for customer_id, due_at in ((1, None), (2, datetime(2999, 5, 1, 4, tzinfo=UTC))):
-        settled = (await open_customer(session, customer_id, lambda: NOW)).stored
-        assert settled is not None
-        assert settled.due_at == due_at, customer_id
+        assert (await open_customer(session, customer_id, lambda: NOW)).locked.due_at == due_at, customer_id
     falls = await session.execute(select(CapacityFallRow.on_day, CapacityFallRow.deactivated))
     assert [tuple(row) for row in falls] == [(date(2021, 4, 1), 0), (date(2022, 4, 1), 0)]
     await session.rollback()
