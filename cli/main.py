@@ -20,6 +20,7 @@ from cli.demo import Demo, graphiql_config, prepare
 from cli.demo_queries import RECOMMEND, recommend_variables
 from cli.errors import OperatorError
 from cli.expire import expire
+from cli.order_states import order_states
 from cli.plan import plan
 from cli.plan_many import plan_many_command
 from cli.running import check_migrated, one_line_errors, the_customer
@@ -35,6 +36,7 @@ app = typer.Typer(help="Spotplan: plans and spot contracts over GraphQL.", no_ar
 app.command()(plan)
 app.command("plan-many")(plan_many_command)
 app.command()(expire)
+app.command("order-states")(order_states)
 app.add_typer(accounts_app, name="accounts")
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
