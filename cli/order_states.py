@@ -27,12 +27,13 @@ def table() -> str:
     Raises:
         KeyError: a move has no cause.
     """
-    lines = ["| from | to | by |", "|---|---|---|"]
-    for status in OrderStatus:
-        for wanted in OrderStatus:
-            if wanted in MOVES[status]:
-                lines.append(f"| {status.value} | {wanted.value} | {CAUSES[status, wanted]} |")
-    return "\n".join(lines)
+    rows = [
+        f"| {status.value} | {wanted.value} | {CAUSES[status, wanted]} |"
+        for status in OrderStatus
+        for wanted in OrderStatus
+        if wanted in MOVES[status]
+    ]
+    return "\n".join(["| from | to | by |", "|---|---|---|", *rows])
 
 
 def order_states() -> None:
