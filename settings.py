@@ -10,6 +10,14 @@ class SettingInvalidError(ValueError):
     """An environment variable has a value that cannot be used; the message names it."""
 
 
+CHOICES = {
+    "clock": ("system", "test"),
+    "payment_provider": ("none", "demo", "stripe"),
+    "cancel_confirmed": ("allowed", "refused"),
+}
+"""Settings that are one of a few words, the default first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings with their defaults; each is the variable ``SPOTPLAN_`` plus its name in capitals."""
@@ -69,15 +77,17 @@ class Settings:
         """Settings from variables such as ``SPOTPLAN_DATABASE_URL``.
 
         Raises:
-            SettingInvalidError: a number is not a positive whole number, or there is no such clock.
+            SettingInvalidError: a number is not a positive whole number, or a word is none of those there are.
         """
         values: dict[str, str | int] = {}
         for name, default in ((name, getattr(cls(), name)) for name in cls.__dataclass_fields__):
             text = environment.get(f"SPOTPLAN_{name.upper()}")
             if text is not None:
                 values[name] = _positive(name, text) if isinstance(default, int) else text
-        if values.get("clock") not in {None, "system", "test"}:
-            raise SettingInvalidError(f"SPOTPLAN_CLOCK must be system or test, not {values['clock']!r}")
+        for name, allowed in CHOICES.items():
+            if values.get(name, allowed[0]) not in allowed:
+                choices = " or ".join(allowed)
+                raise SettingInvalidError(f"SPOTPLAN_{name.upper()} must be {choices}, not {values[name]!r}")
         return cls(**values)  # type: ignore[arg-type] # each value has its default's type
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import secrets
 import socket
 import sys
 from collections.abc import Mapping
@@ -72,7 +73,12 @@ def demo(
 ) -> None:
     """Serve demo data from an embedded database, with tokens for every role."""
     with one_line_errors():
-        settings = replace(Settings.from_environment(), database_url=DEMO_DATABASE)
+        settings = replace(
+            Settings.from_environment(),
+            database_url=DEMO_DATABASE,
+            payment_provider="demo",
+            demo_payment_secret=secrets.token_urlsafe(),
+        )
         _check_port(host, port)
         if reset:
             for file in Path("var").glob("demo.db*"):

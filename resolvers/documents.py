@@ -11,7 +11,6 @@ from domain.documents import (
     Document,
     DocumentKind,
     DocumentLine,
-    Issuer,
     ItemKind,
     TaxGroup,
     taken_back,
@@ -19,25 +18,10 @@ from domain.documents import (
 from domain.history import EventKind, NewEvent
 from domain.ledger import EntryKind, LedgerEntry
 from domain.purchases import ContractOrder, Purchase
+from resolvers.services import issuer_of
 from resolvers.work import Work
-from settings import Settings
 
 PREFIXES = {DocumentKind.INVOICE: "INV", DocumentKind.CREDIT_NOTE: "CN", DocumentKind.QUOTE: "Q"}
-
-
-def issuer_of(settings: Settings) -> Issuer:
-    """Who issues documents, as the settings say.
-
-    Raises:
-        ValueError: the registration number is not one.
-    """
-    return Issuer(
-        settings.issuer_name,
-        settings.issuer_postal_code,
-        settings.issuer_address,
-        settings.issuer_registration_number,
-        settings.issuer_bank_account,
-    )
 
 
 async def purchase_lines(session: AsyncSession, purchase: Purchase) -> tuple[DocumentLine, ...]:

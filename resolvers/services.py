@@ -7,11 +7,12 @@ from pathlib import Path
 
 from db.clock import start_clock, stored_now
 from db.engine import Database
+from domain.documents import Issuer
 from payments.choose import provider_of
 from payments.provider import PaymentProvider
 from planner.answers import Answers
 from planner.workers import PlannerPool
-from settings import Settings
+from settings import SettingInvalidError, Settings
 
 Clock = Callable[[], datetime]
 
@@ -68,22 +69,21 @@ class Services:
         """Services as the settings say; nothing is connected or started yet.
 
         Raises:
-            ValueError: there is no such payment provider, or it lacks a secret.
+            SettingInvalidError: there is no such payment provider, or it lacks a secret; or the issuer's registration
+                number is not one.
         """
+        try:
+            issuer_of(settings)
+            cards = _cards_of(settings)
+        except ValueError as error:
+            raise SettingInvalidError(f"SPOTPLAN settings: {error}") from None
         database = Database(settings.database_url, settings.database_pool_size)
         return cls(
             settings,
             database,
             PlannerPool(settings.planner_workers, settings.planner_waiting_max),
             system_clock if settings.clock == "system" else SettableClock(database),
-            provider_of(
-                settings.payment_provider,
-                stripe_api_key=settings.stripe_api_key,
-                stripe_webhook_secret=settings.stripe_webhook_secret,
-                stripe_base=settings.stripe_base,
-                demo_secret=settings.demo_payment_secret,
-                demo_journal=Path(settings.demo_payment_journal),
-            ),
+            cards,
         )
 
     @property
@@ -106,3 +106,29 @@ class Services:
         if self.cards is not None:
             await self.cards.close()
         await self.database.close()
+
+
+def issuer_of(settings: Settings) -> Issuer:
+    """Who issues documents, as the settings say.
+
+    Raises:
+        ValueError: the registration number is not one.
+    """
+    return Issuer(
+        settings.issuer_name,
+        settings.issuer_postal_code,
+        settings.issuer_address,
+        settings.issuer_registration_number,
+        settings.issuer_bank_account,
+    )
+
+
+def _cards_of(settings: Settings) -> PaymentProvider | None:
+    return provider_of(
+        settings.payment_provider,
+        stripe_api_key=settings.stripe_api_key,
+        stripe_webhook_secret=settings.stripe_webhook_secret,
+        stripe_base=settings.stripe_base,
+        demo_secret=settings.demo_payment_secret,
+        demo_journal=Path(settings.demo_payment_journal),
+    )
