@@ -76,7 +76,7 @@ def quote(*lines: DocumentLine) -> Document:
     return replace(
         invoice(*content),
         kind=DocumentKind.QUOTE,
-        number="QU-2026-00012",
+        number="Q-2026-00012",
         payment_method=None,
         due_on=None,
         valid_until=date(2026, 5, 31),
