@@ -98,7 +98,7 @@ async def deactivate(
 
 # Over the tables themselves: the ORM would take the parameters for rows to insert.
 _ACCOUNTS, _MEMBERS, _OUT, _EVENTS = (
-    cast(Table, row.__table__) for row in (AccountRow, AccountGroupMemberRow, DeactivationRow, EventRow)
+    cast("Table", row.__table__) for row in (AccountRow, AccountGroupMemberRow, DeactivationRow, EventRow)
 )
 _CHANGE = (
     update(_ACCOUNTS)
