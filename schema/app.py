@@ -1,6 +1,7 @@
 """The application: GraphQL over HTTP, SSE and WebSocket, the GraphiQL page, health."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -203,6 +204,9 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
         worker = asyncio.create_task(work(services))
         try:
             await services.planner.warm()
+            # What is loaded by now stays: full collections need not look at it, which would hold up every request.
+            gc.collect()
+            gc.freeze()
             yield
         finally:
             worker.cancel()

@@ -34,30 +34,56 @@ def free_port() -> int:
     return port
 
 
+class Server:
+    """A server in a process of its own, not yet answering. What it says is in the folder's server.log."""
+
+    def __init__(self, *arguments: str, folder: Path, port: int, module: str = "cli.main", **environment: str) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+        self._log = folder / "server.log"
+        with self._log.open("w") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments, "--port", str(port)],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_until_up(self) -> None:
+        """Wait until it answers /healthz."""
+        with httpx.Client() as client:
+            for _ in range(2_400):
+                assert self._process.poll() is None, self._log.read_text()
+                try:
+                    if client.get(f"{self.address}/healthz").text == "ok\n":
+                        return
+                except httpx.TransportError:
+                    time.sleep(0.05)
+        raise AssertionError(f"it does not answer: {self._log.read_text()}")
+
+    @property
+    def errors(self) -> list[str]:
+        """What it has logged as errors, such as those of its worker, which nobody else hears of."""
+        return [line for line in self._log.read_text().splitlines() if " ERROR " in line]
+
+    def stop(self) -> None:
+        """Ask it to stop, which it must do by itself."""
+        self._process.send_signal(signal.SIGINT)
+        assert self._process.wait(20) in {0, -signal.SIGINT}, self._log.read_text()
+
+    def kill(self) -> None:
+        """SIGKILL, at whatever it is doing; nothing where it has ended already."""
+        self._process.kill()
+        self._process.wait()
+
+
 @contextmanager
 def running(*arguments: str, folder: Path, port: int, **environment: str) -> Iterator[str]:
     """A server that answers /healthz; its address. Afterwards it must stop by itself when asked to."""
-    log = folder / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", *arguments, "--port", str(port)],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            address = f"http://127.0.0.1:{port}"
-            for _ in range(600):
-                assert server.poll() is None, log.read_text()
-                try:
-                    if httpx.get(f"{address}/healthz").text == "ok\n":
-                        break
-                except httpx.TransportError:
-                    time.sleep(0.05)
-            yield address
-            server.send_signal(signal.SIGINT)
-            assert server.wait(20) in {0, -signal.SIGINT}, log.read_text()
-        finally:
-            server.kill()
-            server.wait()
+    server = Server(*arguments, folder=folder, port=port, **environment)
+    try:
+        server.wait_until_up()
+        yield server.address
+        server.stop()
+    finally:
+        server.kill()
