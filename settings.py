@@ -14,6 +14,8 @@ CHOICES = {
     "clock": ("system", "test"),
     "payment_provider": ("none", "demo", "stripe"),
     "cancel_confirmed": ("allowed", "refused"),
+    "webhook_http": ("refused", "allowed"),
+    "webhook_private_networks": ("refused", "allowed"),
 }
 """Settings that are one of a few words, the default first."""
 
@@ -59,6 +61,10 @@ class Settings:
     """The version of the terms of use that orders must agree to."""
     clock: str = "system"
     """``system``, or ``test``: a clock that operators set by testClockAdvance. Never for real customers."""
+    webhook_http: str = "refused"
+    """``refused``, or ``allowed``: webhooks may go to http:// addresses, unencrypted. For tests."""
+    webhook_private_networks: str = "refused"
+    """``refused``, or ``allowed``: webhooks may go to loopback, private and other addresses that are not public."""
     request_bytes_max: int = 1_000_000
     """Of a body, and of a message over WebSocket."""
     operations_per_websocket_max: int = 10

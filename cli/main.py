@@ -1,4 +1,4 @@
-"""The operator's door: serve, migrate, demo, token, accounts, expire, plan, plan-many."""
+"""The operator's door: serve, migrate, demo, token, accounts, expire, plan, plan-many, webhooks."""
 
 import asyncio
 import json
@@ -25,6 +25,7 @@ from cli.order_states import order_states
 from cli.plan import plan
 from cli.plan_many import plan_many_command
 from cli.running import check_migrated, one_line_errors, the_customer
+from cli.webhooks import webhooks_app
 from db.engine import Database
 from db.migrate import migrate
 from planner.worker import preload
@@ -39,6 +40,7 @@ app.command("plan-many")(plan_many_command)
 app.command()(expire)
 app.command("order-states")(order_states)
 app.add_typer(accounts_app, name="accounts")
+app.add_typer(webhooks_app, name="webhooks")
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]

@@ -46,6 +46,23 @@ async def events_page(
     return [_event(row) for row in await session.scalars(query.order_by(EventRow.id.desc()).limit(first))]
 
 
+async def events_after(session: AsyncSession, customer_id: int, after_id: int, limit: int) -> list[Event]:
+    """The next events of a customer after a number, oldest first."""
+    query = select(EventRow).where(EventRow.customer_id == customer_id, EventRow.id > after_id)
+    return [_event(row) for row in await session.scalars(query.order_by(EventRow.id).limit(limit))]
+
+
+async def last_event_id(session: AsyncSession, customer_id: int) -> int:
+    """The number of a customer's last event; 0 where there is none."""
+    return await session.scalar(select(func.max(EventRow.id)).where(EventRow.customer_id == customer_id)) or 0
+
+
+async def first_event_since(session: AsyncSession, customer_id: int, instant: datetime) -> int | None:
+    """The number of a customer's first event that was recorded at an instant or later; None where there is none."""
+    query = select(func.min(EventRow.id)).where(EventRow.customer_id == customer_id)
+    return await session.scalar(query.where(EventRow.recorded_at >= instant))
+
+
 async def events_count(session: AsyncSession, customer_id: int, account_id: int | None) -> int:
     """How many events there are of a customer, or of one of its accounts."""
     query = select(func.count()).select_from(EventRow).where(EventRow.customer_id == customer_id)

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +29,7 @@ import schema.enums  # noqa: F401 # registers the enumerations before the schema
 from db.engine import DatabaseUnavailableError
 from resolvers.access import Caller, NotSignedInError, caller_of
 from resolvers.services import Services
+from resolvers.webhook_delivery import work as deliver_webhooks
 from resolvers.worker import work
 from schema.accounts import Account, AccountGroup
 from schema.context import Context
@@ -194,14 +195,14 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
 
 def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) -> Starlette:
-    """The application, with a worker that settles what is due; it closes the services when it stops.
+    """The application, with workers that settle what is due and deliver webhooks; it closes the services when it stops.
 
     ``graphiql`` is its page's token, tabs and notice.
     """
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        worker = asyncio.create_task(work(services))
+        workers = [asyncio.create_task(work(services)), asyncio.create_task(deliver_webhooks(services))]
         try:
             await services.planner.warm()
             # What is loaded by now stays: full collections need not look at it, which would hold up every request.
@@ -209,9 +210,9 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
             gc.freeze()
             yield
         finally:
-            worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await worker
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
             await services.close()
 
     async def healthz(_request: Request) -> Response:

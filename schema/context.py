@@ -14,7 +14,9 @@ from domain.accounts import Account
 from domain.customers import Customer
 from domain.orders import SpotOrder
 from domain.purchases import Purchase
+from domain.webhooks import Endpoint
 from resolvers import account_reads, purchase_reads, reads
+from resolvers import webhooks as webhook_use_cases
 from resolvers.access import Caller
 from resolvers.reads import Page
 from resolvers.services import Services
@@ -39,6 +41,8 @@ class Context:
         self.groups: DataLoader[int, list[Group]] = DataLoader(self._load_groups)
         self.group_sizes: DataLoader[int, int] = DataLoader(self._load_group_sizes)
         self.capacity_falls: DataLoader[int, HandledFall | None] = DataLoader(self._load_falls)
+        self.webhook_endpoints: DataLoader[int, list[Endpoint]] = DataLoader(self._load_webhook_endpoints)
+        self.webhooks_pending: DataLoader[int, int] = DataLoader(self._load_webhooks_pending)
         self.purchases: DataLoader[int, Purchase | None] = DataLoader(self._load_purchases)
         self.purchase_documents: DataLoader[int, list[StoredDocument]] = DataLoader(self._load_documents)
 
@@ -82,6 +86,12 @@ class Context:
 
     async def _load_documents(self, keys: list[int]) -> list[list[StoredDocument]]:
         return await purchase_reads.documents_by_purchase(self.services, keys)
+
+    async def _load_webhook_endpoints(self, keys: list[int]) -> list[list[Endpoint]]:
+        return await webhook_use_cases.endpoints(self.services, self.caller, keys)
+
+    async def _load_webhooks_pending(self, keys: list[int]) -> list[int]:
+        return await webhook_use_cases.pending(self.services, keys)
 
     async def _load_pages(self, keys: list[OrdersKey]) -> list[Page[SpotOrder]]:
         groups: dict[tuple[int, int | None], list[int]] = defaultdict(list)

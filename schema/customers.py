@@ -28,6 +28,7 @@ from schema.purchases import PurchaseConnection, purchase_connection
 from schema.quotes import QuoteConnection, quote_connection
 from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, parse_cursor
 from schema.spot_orders import SpotOrderConnection, SpotOrderEdge, spot_order
+from schema.webhooks import WebhookEndpoint, webhook_endpoint
 
 
 @strawberry.type(description="An organisation whose owner-managers place orders.")
@@ -179,6 +180,10 @@ class Customer(Node):
         return money_or_null(
             await purchase_reads.customer_balance(info.context.services, self.record.id), self.currency
         )
+
+    @strawberry.field(description="Where its events are sent, oldest endpoint first. For owners and operators.")
+    async def webhook_endpoints(self, info: Info) -> list[WebhookEndpoint]:
+        return [webhook_endpoint(found) for found in await info.context.webhook_endpoints.load(self.record.id)]
 
     @strawberry.field(description="Spot orders, newest first.")
     async def spot_orders(self, info: Info, first: First, after: After = None) -> SpotOrderConnection:

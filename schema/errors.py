@@ -19,6 +19,7 @@ from strawberry.utils.str_converters import to_camel_case
 import domain.account_errors
 import domain.commerce_errors
 import domain.errors
+import domain.webhook_errors
 from db.engine import DatabaseUnavailableError
 from domain.errors import Refused, RuleError
 from payments.provider import ProviderUnavailableError
@@ -27,7 +28,7 @@ from resolvers.access import AccessError
 
 logger = logging.getLogger("spotplan")
 
-ERROR_MODULES = (domain.errors, domain.account_errors, domain.commerce_errors)
+ERROR_MODULES = (domain.errors, domain.account_errors, domain.commerce_errors, domain.webhook_errors)
 
 RETRYABLE: dict[type[Exception], tuple[str, str]] = {
     DatabaseUnavailableError: ("UNAVAILABLE", "The database is not available. Try again in a moment."),
@@ -68,9 +69,7 @@ def _describe(name: str, hint: Any) -> str:
 
 USER_ERROR_TYPES: dict[type[RuleError], type[UserError]] = {
     rule: _user_error_type(rule)
-    for _, rule in sorted(
-        {**vars(domain.errors), **vars(domain.account_errors), **vars(domain.commerce_errors)}.items()
-    )
+    for _, rule in sorted({name: item for module in ERROR_MODULES for name, item in vars(module).items()}.items())
     if inspect.isclass(rule) and issubclass(rule, RuleError) and rule is not RuleError  # each once, whoever imports it
 }
 

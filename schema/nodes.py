@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from resolvers import account_reads, purchase_reads, quotes, reads
+from resolvers import webhooks as webhook_use_cases
 from schema.accounts import account, account_group
 from schema.context import Info
 from schema.customers import customer
@@ -12,6 +13,7 @@ from schema.purchases import contract_order, purchase
 from schema.quotes import loaded_quote
 from schema.relay import Node
 from schema.spot_orders import loaded_spot_order
+from schema.webhooks import webhook_endpoint
 
 
 async def _account(info: Info, key: int) -> Node | None:
@@ -67,6 +69,11 @@ async def _spot_order(info: Info, key: int) -> Node | None:
     return await loaded_spot_order(info, found) if found else None
 
 
+async def _webhook_endpoint(info: Info, key: int) -> Node | None:
+    found = await webhook_use_cases.endpoint(info.context.services, info.context.caller, key)
+    return webhook_endpoint(found) if found else None
+
+
 NODES: dict[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Account": _account,
     "AccountGroup": _account_group,
@@ -78,5 +85,6 @@ NODES: dict[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Purchase": _purchase,
     "Quote": _quote,
     "SpotOrder": _spot_order,
+    "WebhookEndpoint": _webhook_endpoint,
 }
 """How an object is found by its key, by the type's name; None where there is none, or not for this caller."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import strawberry
 from strawberry.relay.utils import from_base64, to_base64
 
+from domain import global_ids
 from domain.errors import CursorInvalid, NotFound
 
 First = Annotated[int, strawberry.argument(description="How many objects a page has: 1 to 100.")]
@@ -30,7 +31,7 @@ class PageInfo:
 
 def global_id(type_name: str, key: int) -> strawberry.ID:
     """The global id of a stored object."""
-    return strawberry.ID(to_base64(type_name, key))
+    return strawberry.ID(global_ids.global_id(type_name, key))
 
 
 def parse_id(text: str) -> tuple[str, int]:

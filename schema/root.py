@@ -36,6 +36,7 @@ from schema.spot_orders import (
     spot_items,
     spot_order_preview,
 )
+from schema.webhooks import WebhookMutations
 
 
 @strawberry.type(description="Who is signed in.")
@@ -180,7 +181,13 @@ class Query:
 
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
-    SpotOrderMutations, PurchaseMutations, QuoteMutations, AccountMutations, CatalogueMutations, ClockMutations
+    SpotOrderMutations,
+    PurchaseMutations,
+    QuoteMutations,
+    AccountMutations,
+    CatalogueMutations,
+    ClockMutations,
+    WebhookMutations,
 ):
     pass
 

@@ -5,7 +5,8 @@ import asyncio
 from alembic import context
 from sqlalchemy import Connection
 
-import db.commerce_tables  # noqa: F401 # its tables belong to the metadata
+import db.commerce_tables  # its tables belong to the metadata
+import db.webhook_tables  # noqa: F401 # and these, too
 from db.engine import Database
 from db.tables import Base
 

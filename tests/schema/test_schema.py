@@ -119,4 +119,9 @@ def test_the_names_of_the_surface() -> None:
         "planPriceSet",
         "taxRateSet",
         "testClockAdvance",
+        "webhookEndpointAdd",
+        "webhookEndpointRemove",
+        "webhookEndpointEnable",
+        "webhookEndpointRotateSecret",
+        "webhookReplay",
     ]
