@@ -45,10 +45,12 @@ def first_term(
 ) -> ContractItem:
     """A paid contract from Free: twelve months at the annual price, or whole months at the monthly price.
 
+    A contract in force must end first: one that begins later would hide it from everything that is added to it.
+
     Raises:
         ContractInForce, StartsInThePast, PlanNotForSale, UnitsOutOfRange, MonthsOutOfRange.
     """
-    if contract is not None and not contract.has_ended(by=max(today, starts_on)):
+    if contract is not None and not contract.has_ended(by=today):
         raise ContractInForce(contract_ends_before=contract.ends_before)
     if starts_on < today:
         raise StartsInThePast(starts_on=starts_on, today=today)

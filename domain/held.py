@@ -55,7 +55,7 @@ class HeldItem:
             return spot_refusals(contract, accounts=self.accounts, starts_on=starts_on, months=self.months, today=today)
         ended = contract.ends_before if contract else None
         if self.kind is ItemKind.MAIN_CONTRACT:
-            fits = ended is None or ended <= starts_on
+            fits = contract is None or contract.has_ended(by=min(today, starts_on))
         elif self.kind is ItemKind.RENEWAL:
             fits = ended == starts_on
         else:

@@ -8,11 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.contracts import add_licence, add_plan_change, add_term, bring_forward, raise_version
 from db.documents import add_entry, entries_of_purchase
+from db.payments import payments_of_purchase
 from db.purchases import add_contract_order, add_purchase, move_open_orders, purchases_by_id, save_purchase
 from db.spot_orders import add_spot_order
 from domain.commerce_errors import ContractChanged, NothingOwed, PaymentAmountDiffers
 from domain.contract_orders import ContractItem
-from domain.contracts import AdditionalLicence, end_refusals
+from domain.contracts import AdditionalLicence, MainContract, end_refusals
 from domain.documents import ItemKind
 from domain.errors import (
     AmountTooLarge,
@@ -242,6 +243,8 @@ async def record_refund(
         if await request.earlier_result(session) is not None:
             return purchase
         to_give_back = -sum(entry.amount_minor for entry in await entries_of_purchase(session, purchase.id))
+        for payment in await payments_of_purchase(session, purchase.id):
+            to_give_back -= payment.refund_wanted_minor - payment.refunded_minor  # on its way to the card
         if not 1 <= amount_minor <= to_give_back:
             raise PaymentAmountDiffers(received=amount_minor, expected=max(0, to_give_back))
         await enter_refund(work, purchase.id, amount_minor, payment_id=None)
@@ -318,9 +321,11 @@ def still_refused(work: Work, purchase: Purchase, field: str = "orderId") -> lis
         refusals += [replace(refusal, field=field) for refusal in late]
     for order in purchase.contract_orders:
         if order.kind is ItemKind.MAIN_CONTRACT:
-            fits = ended is None or ended <= order.period.starts_on
+            fits = contract is None or contract.has_ended(by=min(work.today, order.period.starts_on))
         elif order.kind is ItemKind.RENEWAL:
             fits = ended == order.period.starts_on
+        elif order.kind is ItemKind.UPGRADE:
+            fits = contract is not None and _still_upgrades(contract, order)
         else:
             fits = contract is not None and order.period.ends_before in {
                 term.period.ends_before for term in contract.terms
@@ -376,6 +381,14 @@ async def _take_effect(work: Work, order: ContractOrder) -> NewEvent:
     await add_term(work.session, work.contract_id, order.term, previous, work.now)
     changes = {"plan": (None, order.plan_code), **changes}
     return NewEvent(kind=EventKind.TERM_ADDED, occurred_at=work.now, changes=changes)
+
+
+def _still_upgrades(contract: MainContract, order: ContractOrder) -> bool:
+    """Whether what an upgrade was computed from is still in force: it may have been upgraded by another one."""
+    term = next((term for term in contract.terms if term.period.contains(order.period.starts_on)), None)
+    if term is None or term.period.ends_before != order.period.ends_before:
+        return False
+    return term.annual_unit_price_minor < order.annual_unit_price_minor
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,13 @@ from db.quotes import (
     recommendation_by_id,
 )
 from domain.commerce_errors import (
+    ContractInForce,
     QuoteNotOpen,
     RecommendationNotOrderable,
     RecommendationOutdated,
     ValidityOutOfRange,
 )
-from domain.contract_orders import additional_licence
+from domain.contract_orders import ContractItem, additional_licence
 from domain.contracts import MainContract
 from domain.documents import DocumentKind, ItemKind, tax_groups
 from domain.errors import NotFound, PriceChanged, Refused, RuleError
@@ -308,6 +309,7 @@ async def _quoted(work: Work, items: Sequence[QuoteItems]) -> tuple[HeldItem, ..
     plans, rates = await all_plans(work.session), await all_tax_rates(work.session)
     held: list[HeldItem] = []
     refusals: list[RuleError] = []
+    term: ContractItem | None = None
     for index, given in enumerate(items):
         field = f"items[{index}]"
         if isinstance(given, SpotItems):
@@ -319,6 +321,10 @@ async def _quoted(work: Work, items: Sequence[QuoteItems]) -> tuple[HeldItem, ..
             continue
         try:
             item = contract_orders.item_of(work.contract, plans, given, work.today)
+            if item.kind in {ItemKind.MAIN_CONTRACT, ItemKind.RENEWAL}:
+                if term is not None:  # both would begin on the same day
+                    raise ContractInForce(contract_ends_before=term.period.ends_before)
+                term = item
             total = charge(item.net_minor, tax_rate_on(rates, item.period.starts_on))
         except RuleError as refusal:
             refusals.append(replace(refusal, field=f"{field}.{refusal.field}"))
