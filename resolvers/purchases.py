@@ -147,8 +147,9 @@ async def confirm(work: Work, purchase: Purchase) -> Purchase:
     for order in confirmed.contract_orders:
         await work.log(await _take_effect(work, order))
     await raise_version(work.session, work.contract_id)
-    # Settling finds out what is due next; a spot may start today.
-    await bring_forward(work.session, work.contract_id, work.now)
+    starts = [work.customer.day_begins_at(order.period.starts_on) for order in purchase.spot_orders]
+    # What a term or licence makes due next is found out by settling.
+    await bring_forward(work.session, work.contract_id, min(starts) if starts else work.now)
     await issue_invoice(work, moved)
     return moved
 

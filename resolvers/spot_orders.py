@@ -195,11 +195,12 @@ async def _cancel_confirmed(work: Work, purchase: Purchase, order: SpotOrder) ->
     check_move(status, OrderStatus.CANCELLED)
     if work.settings.cancel_confirmed != "allowed":
         raise CancellationNotAllowed(reason="this service does not take them back")
-    await _check_accounts_fit(work, order)
+    coming = await _falls_without(work, order)
     cancelled = replace(order, status=OrderStatus.CANCELLED, cancelled_at=work.now)
     await save_progress(work.session, cancelled)
     await raise_version(work.session, work.contract_id)
-    await bring_forward(work.session, work.contract_id, work.now)
+    if coming:  # capacity may fall where this order would have followed another
+        await bring_forward(work.session, work.contract_id, work.customer.day_begins_at(coming[0].fall.on))
     changes: dict[str, Change] = {"status": (status.value, cancelled.status.value)}
     kind = EventKind.SPOT_ORDER_CANCELLED
     await work.log(NewEvent(kind=kind, occurred_at=work.now, changes=changes, spot_order_id=order.id))
@@ -207,15 +208,15 @@ async def _cancel_confirmed(work: Work, purchase: Purchase, order: SpotOrder) ->
     return cancelled
 
 
-async def _check_accounts_fit(work: Work, order: SpotOrder) -> None:
-    """Refuse to cancel a spot that accounts need which are registered already.
+async def _falls_without(work: Work, order: SpotOrder) -> list[FallEffect]:
+    """The falls to come without a spot, which must not be one that accounts need which are registered already.
 
     Raises:
         AccountsWouldNotFit: with the first day on which accounts would go that stay for longer with it.
     """
     contract = work.contract
     if contract is None:
-        return
+        return []
     spot = SpotContract(order.period, order.accounts)
     rest = list(contract.spots)
     rest.remove(spot)
@@ -226,10 +227,12 @@ async def _check_accounts_fit(work: Work, order: SpotOrder) -> None:
         return list(effects(of, counted, policy, work.customer, after=work.today, until=until))
 
     out_on = {item.account_id: effect.fall.on for effect in coming(contract) for item in effect.deactivations}
-    for effect in coming(replace(contract, spots=tuple(rest))):
+    without = coming(replace(contract, spots=tuple(rest)))
+    for effect in without:
         fall = effect.fall
         if any(fall.on < out_on.get(item.account_id, date.max) for item in effect.deactivations):
             raise AccountsWouldNotFit(on=fall.on, accounts=effect.counted_before, capacity=fall.capacity_after)
+    return without
 
 
 def spot_item_refusals(contract: MainContract | None, items: SpotItems, today: date) -> list[RuleError]:

@@ -23,6 +23,7 @@ from db.tables import (
     CustomerRow,
     DeactivationRow,
     EventRow,
+    MainContractRow,
     SpotOrderRow,
 )
 from domain.accounts import AUTO_DEACTIVATION
@@ -76,6 +77,8 @@ class Replayed:
         """What an event did, if it fits to what was before."""
         if event.kind == "CAPACITY_FELL":
             self.fall(event)
+            return
+        if event.kind == "INVOICE_ISSUED":
             return
         statuses = self.accounts if event.account_id is not None else self.orders
         key = event.account_id if event.account_id is not None else event.spot_order_id
@@ -165,8 +168,9 @@ async def _check_customer(
         assert {account_id for _, account_id in out[id_]} == gone
     days = Counter(row.on_day for row in handled.values())
     assert set(days.values()) <= {1}
-    assert all(day <= stored.settled_through for day in days)
-    fallen = falls(stored.contract, after=stored.contract.starts_on, until=stored.settled_through)
+    locked = (await session.scalars(select(MainContractRow).where(MainContractRow.customer_id == customer.id))).one()
+    assert all(day <= locked.settled_through for day in days)
+    fallen = falls(stored.contract, after=stored.contract.starts_on, until=locked.settled_through)
     assert {fall.on for fall in fallen} <= set(days)
     confirmed = sum(status in {"CONFIRMED", "ACTIVE", "ENDED"} for status in replayed.orders.values())
     assert stored.version == 1 + confirmed

@@ -111,7 +111,7 @@ class Model:
 
     @property
     def spots(self) -> list[Order]:
-        return [order for order in self.orders if order.known_at is not None]
+        return [order for order in self.orders if order.known_at is not None and order.cancelled_at is None]
 
     @property
     def contract_ends(self) -> date:
@@ -135,11 +135,14 @@ class Model:
 
     def capacity(self, day: date, known_at: datetime | None = None) -> int:
         """On a day; as was known at an instant where one is given."""
-        shares = [share for share in self.shares if share.first <= day < share.end]
+        if known_at is None:
+            return sum(share.accounts for share in self.shares if share.first <= day < share.end)
+        shares: list[Share] = [*self.terms, *self.licences]
+        shares += [order for order in self.orders if order.cancelled_at is None or order.cancelled_at > known_at]
         return sum(
             share.accounts
             for share in shares
-            if known_at is None or (share.known_at is not None and share.known_at <= known_at)
+            if share.first <= day < share.end and share.known_at is not None and share.known_at <= known_at
         )
 
     def begins_at(self, day: date) -> datetime:
@@ -313,7 +316,22 @@ class Model:
             return []
         if status == "EXPIRED":
             return [("OrderExpired", {"expired_at": order.expires_at})]
+        if (status, wanted) == ("CONFIRMED", "CANCELLED"):
+            return self._taking_back_refusals(order)
+        if wanted == "CONFIRMED" and order.known_at is not None:
+            status = "CONFIRMED"  # paid is paid, wherever the order stands
         return [("OrderMoveRefused", {"status": status, "wanted": wanted})]
+
+    def _taking_back_refusals(self, order: Order) -> list[Refusal]:
+        """Nobody may have to go earlier than with the order."""
+        goes_on = {id_: fall.on for fall in self.upcoming() for id_, _, _ in fall.out}
+        without = deepcopy(self)
+        next(item for item in without.orders if item.id == order.id).cancelled_at = self.now
+        for fall in without.upcoming():
+            if any(fall.on < goes_on.get(id_, date.max) for id_, _, _ in fall.out):
+                numbers = {"on": fall.on, "accounts": fall.counted, "capacity": fall.after}
+                return [("AccountsWouldNotFit", numbers)]
+        return []
 
     def log(self) -> list[Entry]:
         """Everything that has happened, in the order of time."""
@@ -322,13 +340,14 @@ class Model:
     def _order_log(self, order: Order) -> Iterator[Entry]:
         moves = [(order.placed_at, "SPOT_ORDER_PLACED")]
         if order.known_at is not None:
-            began_at, ended_at = self.begins_at(order.first), self.begins_at(order.end)
             moves.append((order.known_at, "SPOT_ORDER_CONFIRMED"))
+        if order.cancelled_at is not None:
+            moves.append((order.cancelled_at, "SPOT_ORDER_CANCELLED"))
+        elif order.known_at is not None:
+            began_at, ended_at = self.begins_at(order.first), self.begins_at(order.end)
             # Who pays just after midnight gets a spot whose first day is over.
             moves.append((max(order.known_at, began_at), "SPOT_STARTED"))
             moves.append((max(order.known_at, ended_at), "SPOT_ENDED"))
-        elif order.cancelled_at is not None:
-            moves.append((order.cancelled_at, "SPOT_ORDER_CANCELLED"))
         else:
             moves.append((order.expires_at, "SPOT_ORDER_EXPIRED"))
         return ((at, kind, 0, order.id, -1) for at, kind in moves if at <= self.now)

@@ -9,6 +9,7 @@ from hypothesis.stateful import precondition, rule
 from domain.orders import PaymentMethod
 from resolvers import contracts, spot_orders
 from resolvers.access import Caller, Role
+from resolvers.purchases import SpotItems
 from tests.resolvers.account_machine import MICROSECOND, UNIT, CustomerMachine, House, one_of
 from tests.resolvers.account_model import DAY, Order, Refusal, Share, months_after
 from tests.world import starter
@@ -138,7 +139,7 @@ class ContractMachine(CustomerMachine):
     def _place(self, first: date, months: int, units: int) -> bool:
         end = months_after(first, months)
         refusals = self.model.place_refusals(first, end)
-        items = spot_orders.SpotItems(units * UNIT, first, months)
+        items = SpotItems(units * UNIT, first, months)
         terms_version = self.services.settings.terms_version
         command = spot_orders.PlaceCommand(self.customer.id, items, terms_version, f"key-{self.next_number()}")
         order = self.ask(spot_orders.place(self.services, self.owner, command), refusals)

@@ -16,6 +16,7 @@ from domain.history import EventKind
 from domain.orders import PaymentMethod
 from resolvers import account_reads, accounts, spot_orders
 from resolvers.access import Caller, Role
+from resolvers.purchases import SpotItems
 from resolvers.services import Services
 from tests.world import Owned, TestClock, World, starter
 
@@ -52,7 +53,7 @@ class Office:
         return await accounts.register(services or self.services, self.caller, command)
 
     async def buy(self, starts_on: str, months: int = 1, units: int = 1) -> None:
-        items = spot_orders.SpotItems(units * UNIT, date.fromisoformat(starts_on), months)
+        items = SpotItems(units * UNIT, date.fromisoformat(starts_on), months)
         key = f"{starts_on} {months} {units}"
         version = self.services.settings.terms_version
         order = await spot_orders.place(self.services, self.caller, spot_orders.PlaceCommand(None, items, version, key))

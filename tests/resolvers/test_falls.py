@@ -10,6 +10,7 @@ from domain.errors import Refused, StartsInThePast
 from domain.history import EventKind
 from planner.workers import PlannerPool
 from resolvers import account_reads, accounts, spot_orders
+from resolvers.purchases import SpotItems
 from resolvers.settling import settle_all
 from tests.resolvers.office import UNIT, Office, behind, numbers, office, term
 from tests.world import TestClock, World
@@ -293,7 +294,7 @@ async def test_a_process_whose_clock_is_behind_lets_nobody_in_on_a_day_that_is_o
         await accounts.reactivate(slow, there.caller, [out])
     assert numbers(caught.value.errors) == [(1, 0, 2, None)]
     version = slow.settings.terms_version
-    yesterday = spot_orders.SpotItems(UNIT, date(2026, 5, 31), 1)
+    yesterday = SpotItems(UNIT, date(2026, 5, 31), 1)
     with pytest.raises(Refused) as caught:
         await spot_orders.place(slow, there.caller, spot_orders.PlaceCommand(None, yesterday, version, "slow"))
     assert [(type(error), error.data) for error in caught.value.errors] == [
