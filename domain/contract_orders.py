@@ -1,6 +1,6 @@
 """What may be ordered of a main contract, and what it costs: terms, additional licences, upgrades."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from domain.catalogue import Plan, PlanPrice
@@ -88,7 +88,7 @@ def additional_licence(contract: MainContract | None, *, units: int, starts_on: 
 
 
 def upgrade(contract: MainContract | None, plan: Plan, *, today: date) -> ContractItem:
-    """A dearer plan from today to the end of the term, licences included: the difference of what the rest costs.
+    """A dearer plan from today to the end of the term, licences included: the rest at the difference of the prices.
 
     Raises:
         NoPaidContract, DayOutsideTerm, PlanNotForSale, UnitSizeDiffers, NotAnUpgrade.
@@ -123,9 +123,14 @@ def upgrade(contract: MainContract | None, plan: Plan, *, today: date) -> Contra
         if licence.period.contains(starts_on) and licence.period.ends_before == rest.ends_before
     )
     units = term.units + licensed
-    dearer = additional_licence_net_minor(upgraded, starts_on=starts_on, units=units)
-    net = dearer - additional_licence_net_minor(term, starts_on=starts_on, units=units)
-    return ContractItem(ItemKind.UPGRADE, upgraded, rest, units, max(0, net))
+    # Published example: from 30,000 to 90,000, 171 days: 28,109 per unit, counted from the difference, 60,000.
+    difference = replace(
+        upgraded,
+        monthly_unit_price_minor=max(0, upgraded.monthly_unit_price_minor - term.monthly_unit_price_minor),
+        annual_unit_price_minor=upgraded.annual_unit_price_minor - term.annual_unit_price_minor,
+    )
+    net = additional_licence_net_minor(difference, starts_on=starts_on, units=units)
+    return ContractItem(ItemKind.UPGRADE, upgraded, rest, units, net)
 
 
 def _term_item(
