@@ -129,7 +129,6 @@ async def test_redirects_are_not_followed(receiver: Receiver, status: int) -> No
 async def test_a_receiver_that_says_nothing_runs_out_of_time(receiver: Receiver) -> None:
     receiver.answers["/hook"].append(HANG)
     assert await sent(receiver.url(), timeout_seconds=0.2) == Outcome(None, "no answer within 0.2 s", 0)
-    assert receiver.ids() == ["evt_8"]
 
 
 @pytest.mark.parametrize(("status", "error"), [(200, None), (500, "the answer was 500")])
