@@ -17,8 +17,11 @@ DROP = b""
 HANG = None
 """The answer of a receiver that says nothing until the sender has gone."""
 
-Answer = int | bytes | None
-"""A status, a whole answer, DROP or HANG."""
+DRIP = "drip"
+"""The answer of a receiver that goes on and on with its headers."""
+
+Answer = int | bytes | str | None
+"""A status, a whole answer, DROP, HANG or DRIP."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Receiver:
     answers: dict[str, deque[Answer]] = field(default_factory=lambda: defaultdict(deque))
     on_request: Callable[[str], Answer] | None = None
     connections: int = 0
+    answered: int = 0
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
@@ -69,10 +73,14 @@ class Receiver:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
         self.connections += 1
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while await self._answered(reader, writer):
-                pass
-        writer.close()
+        try:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while await self._answered(reader, writer):
+                    pass
+            writer.close()
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
 
     async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
@@ -89,10 +97,17 @@ class Receiver:
         if answer is HANG:
             await reader.read()  # until the sender closes
             return False
+        if answer is DRIP:
+            writer.write(b"HTTP/1.1 200 X\r\n")
+            while True:  # until the sender closes
+                writer.write(b"x-more: to come\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.01)
         writer.write(
             answer if isinstance(answer, bytes) else f"HTTP/1.1 {answer} X\r\ncontent-length: 0\r\n\r\n".encode()
         )
         await writer.drain()
+        self.answered += 1
         return isinstance(answer, int)
 
 
@@ -115,3 +130,4 @@ async def receiving(certificate: ssl.SSLContext | None = None) -> AsyncIterator[
         for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+        await asyncio.sleep(0)  # transports close in the loop's next round

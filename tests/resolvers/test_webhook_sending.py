@@ -17,7 +17,7 @@ from domain.webhooks import Endpoint, Outcome
 from resolvers.services import system_clock
 from resolvers.webhook_sending import Resolve, Sender, is_public, retry_after_seconds
 from settings import Settings
-from tests.receiver import DROP, HANG, Answer, Receiver, receiving
+from tests.receiver import DRIP, DROP, HANG, Answer, Receiver, receiving
 
 pytestmark = pytest.mark.anyio
 
@@ -141,9 +141,15 @@ async def test_the_status_counts_however_long_the_rest_takes(
     assert receiver_closes == Outcome(status, error, 0)
 
 
-async def test_an_endless_answer_is_not_read(receiver: Receiver) -> None:
-    receiver.answers["/hook"].append(b"HTTP/1.1 200 X\r\ncontent-length: 900000000\r\n\r\n" + b"x" * 50_000)
+async def test_a_long_answer_is_not_read(receiver: Receiver) -> None:
+    receiver.answers["/hook"].append(b"HTTP/1.1 200 X\r\ncontent-length: 64000000\r\n\r\n" + bytes(64_000_000))
     assert await sent(receiver.url()) == Outcome(200, None, 0)
+    assert receiver.answered == 0
+
+
+async def test_an_answer_that_goes_on_and_on_runs_out_of_time(receiver: Receiver) -> None:
+    receiver.answers["/hook"].append(DRIP)
+    assert await sent(receiver.url(), timeout_seconds=0.3) == Outcome(None, "no answer within 0.3 s", 0)
 
 
 async def test_a_compressed_answer_is_not_unpacked(receiver: Receiver) -> None:
