@@ -50,7 +50,7 @@ def deliver(
             count = run_with_services(lambda services: deliver_all(services, Sender(services.settings)))
             typer.echo(f"{count} event{'' if count == 1 else 's'} delivered")
             return
-        with suppress(KeyboardInterrupt, asyncio.CancelledError):
+        with suppress(asyncio.CancelledError):
             run_with_services(_work_until_stopped)
 
 
@@ -74,11 +74,14 @@ def enable(endpoint: EndpointNumber) -> None:
 
 
 async def _work_until_stopped(services: Services) -> None:
-    # What a service manager sends stops it as Ctrl-C does, and no lease is left behind.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # What a service manager sends stops it as Ctrl-C does, and no lease is left behind. Both are handled here, for a
+    # shell that starts it in the background has Ctrl-C ignored.
+    delivering = asyncio.create_task(work(services))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, delivering.cancel)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("spotplan").info("delivering webhooks, until it is stopped")
-    await work(services)
+    await delivering
 
 
 def _changed(use: Callable[[Services], Awaitable[Endpoint]]) -> Endpoint:

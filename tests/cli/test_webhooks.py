@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from resolvers.webhook_sending import Sender
 from settings import SettingInvalidError, Settings
 from tests.people import REGISTER, people
 from tests.processes import ROOT, free_port, running
-from tests.receiver import HANG, Receiver, receiving
+from tests.receiver import HANG, HANGS_SECONDS, Receiver, receiving
 from tests.world import Owned, TestClock, World, starter
 
 OPERATOR = Caller(Role.OPERATOR, None)
@@ -45,6 +45,7 @@ class Stage:
     receiver: Receiver
     folder: Path
     environment: dict[str, str]
+    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     async def happened(self, count: int = 1) -> list[str]:
         """The ids of the messages of so many new events."""
@@ -61,18 +62,24 @@ class Stage:
         return result.exit_code, result.stdout, result.stderr
 
     async def started(self, *arguments: str) -> asyncio.subprocess.Process:
-        """A command in a process of its own."""
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "cli.main",
-            "webhooks",
-            *arguments,
-            cwd=self.folder,
-            env={**os.environ, **self.environment},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        """A command in a process of its own, in the background of a shell: with Ctrl-C ignored."""
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "cli.main",
+                "webhooks",
+                *arguments,
+                cwd=self.folder,
+                env={**os.environ, **self.environment},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
+        self.processes.append(process)
+        return process
 
 
 @pytest.fixture
@@ -94,7 +101,12 @@ async def stage(services: Services, world: World, database_url: str, tmp_path: P
     }
     async with receiving() as receiver:
         endpoint = await webhooks.add(open_, OPERATOR, owner.customer.id, receiver.url(), None)
-        yield Stage(open_, owner, endpoint, receiver, tmp_path, environment)
+        opened = Stage(open_, owner, endpoint, receiver, tmp_path, environment)
+        yield opened
+        for process in opened.processes:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
 
 
 def cells(output: str) -> list[list[str]]:
@@ -214,7 +226,8 @@ async def test_a_worker_of_its_own_delivers_until_it_is_stopped(stage: Stage, se
     ids = await stage.happened(2)
     await stage.receiver.wait_for(2)
     process.send_signal(sent)
-    out, err = [text.decode() for text in await process.communicate()]
+    async with asyncio.timeout(HANGS_SECONDS):
+        out, err = [text.decode() for text in await process.communicate()]
     assert (process.returncode, out) == (0, "")
     assert err.endswith("INFO spotplan delivering webhooks, until it is stopped\n")
     assert len(err.splitlines()) == 1

@@ -43,7 +43,8 @@ async def test_a_slow_endpoint_does_not_keep_another_waiting(scene: Scene) -> No
     await scene.endpoint("/quick")
     ids = await scene.happened(3)
     scene.receiver.answers["/slow"].append(HANG)
-    delivering = asyncio.create_task(scene.deliver())
+    patient = Sender(scene.services.settings, timeout_seconds=2 * HANGS_SECONDS)
+    delivering = asyncio.create_task(deliver_all(scene.services, patient))
     await scene.receiver.wait_for(4)
     assert scene.receiver.ids("/slow") == ids[:1]
     assert scene.receiver.ids("/quick") == ids
