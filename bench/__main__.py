@@ -7,7 +7,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from bench import flow, frontier, growth, integer_solvers, latency, service, traces
+from bench import falls, flow, frontier, growth, integer_solvers, latency, service, traces
 from bench.problems import instance_problems, year_problems
 
 Tables = Iterator[Table]
@@ -43,6 +43,10 @@ def _latency(long: bool) -> Tables:
     yield latency.table(latency.measure(long=long))
 
 
+def _falls(long: bool) -> Tables:
+    yield from falls.tables(falls.measure(long=long))
+
+
 BENCHES: dict[str, Callable[[bool], Tables]] = {
     "service": _service,
     "flow": _flow,
@@ -51,6 +55,7 @@ BENCHES: dict[str, Callable[[bool], Tables]] = {
     "latency": _latency,
     "traces": _traces,
     "growth": _growth,
+    "falls": _falls,
 }
 SHORT = ("service", "flow", "frontier", "latency")
 """What runs without a name; the others take one to three minutes each."""

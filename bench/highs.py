@@ -9,12 +9,17 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from signal import SIGKILL
+from threading import Timer
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+
+OVERTIME = 5
+"""How many times a time limit the child may take before it is given up."""
 
 
 def solve(problem: dict[str, Any], *, integer: bool) -> dict[str, float | int]:
@@ -124,36 +129,70 @@ def _highs(lp: Any) -> Any:  # as above
 class HighsProcess:
     """The child, kept warm over all rounds."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
+    def __init__(self) -> None:
+        self._child = _child()
 
     def solve(self, problem: dict[str, Any], *, integer: bool) -> dict[str, Any]:
-        """Solve in the child; arguments and answer as in :func:`solve`."""
-        return self._ask({"problem": problem, "integer": integer})
+        """Solve in the child; arguments and answer as in :func:`solve`.
+
+        Raises:
+            RuntimeError: the child has ended.
+        """
+        answer = self._ask({"problem": problem, "integer": integer})
+        if answer is None:
+            raise RuntimeError("the HiGHS process has ended; its message is above")
+        return answer
 
     def at_most(self, problem: dict[str, Any], *, orders_max: int, seconds_max: float) -> dict[str, Any]:
-        """Solve in the child; arguments and answer as in :func:`at_most`."""
-        return self._ask({"problem": problem, "orders_max": orders_max, "seconds_max": seconds_max})
+        """Solve in the child; arguments and answer as in :func:`at_most`.
 
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        if self._process.stdin is None or self._process.stdout is None:
+        HiGHS does not look at the clock everywhere: its presolve was seen at it for ten minutes. A child that has not
+        answered after OVERTIME times the limit is replaced, and nothing is proven.
+
+        Raises:
+            RuntimeError: the child has ended by itself.
+        """
+        watch = Timer(OVERTIME * seconds_max, self._child.kill)
+        watch.start()
+        answer = self._ask({"problem": problem, "orders_max": orders_max, "seconds_max": seconds_max})
+        watch.cancel()
+        if answer is not None:
+            return answer
+        if self._child.wait() != -SIGKILL:
+            raise RuntimeError("the HiGHS process has ended; its message is above")
+        self.close()
+        self._child = _child()
+        return {"solve_seconds": seconds_max, "cost_minor": None, "bound_minor": 0}
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any] | None:
+        """The child's answer; None when it has ended."""
+        if self._child.stdin is None or self._child.stdout is None:
             raise RuntimeError("the HiGHS process has no pipes")
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
-        for line in self._process.stdout:
+        self._child.stdin.write(json.dumps(question) + "\n")
+        self._child.stdin.flush()
+        for line in self._child.stdout:
             if line.startswith("{"):  # HiGHS greets on the same output.
                 answer: dict[str, Any] = json.loads(line)
                 return answer
-        raise RuntimeError("the HiGHS process has ended; its message is above")
+        return None
+
+    def close(self) -> None:
+        """The end of its input stops the child."""
+        with self._child:
+            pass
+
+
+def _child() -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "bench.highs"]
+    root = Path(__file__).parents[1]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root)
 
 
 @contextmanager
 def highs_process() -> Iterator[HighsProcess]:
-    """A child that is stopped by the end of its input."""
-    command = [sys.executable, "-m", "bench.highs"]
-    root = Path(__file__).parents[1]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root) as process:
-        yield HighsProcess(process)
+    """HiGHS for as long as the block runs."""
+    with closing(HighsProcess()) as highs:
+        yield highs
 
 
 def main() -> None:

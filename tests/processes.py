@@ -61,6 +61,10 @@ class Server:
                     time.sleep(0.05)
         raise AssertionError(f"it does not answer: {self._log.read_text()}")
 
+    def client(self) -> httpx.AsyncClient:
+        """A client with a connection for each request: one kept open may be closed just when it is used again."""
+        return httpx.AsyncClient(base_url=self.address, timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
+
     @property
     def errors(self) -> list[str]:
         """What it has logged as errors, such as those of its worker, which nobody else hears of."""

@@ -183,7 +183,6 @@ def run_machine(house: House, chosen: settings, chosen_seed: int | None = None) 
         seed(chosen_seed + house.services.database.is_sqlite)(Machine)
     run_state_machine_as_test(Machine, settings=chosen)
     print(", ".join(f"{name}: {count}" for name, count in sorted(house.seen.items())))
-    assert [name for name in INTERESTING if house.seen[name] == 0] == []
 
 
 COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False)
@@ -204,12 +203,13 @@ INTERESTING = (
 
 
 def test_any_order_of_steps_ends_as_the_oracle_says(house: House) -> None:
-    run_machine(house, settings(COMMON, max_examples=22, stateful_step_count=25), chosen_seed=5)
-    assert house.seen["steps"] >= 450
-    assert house.seen["falls with effect"] >= 35
+    run_machine(house, settings(COMMON, max_examples=12, stateful_step_count=25), chosen_seed=5)
+    assert house.seen["steps"] >= 150
+    assert house.seen["falls with effect"] >= 5
 
 
 @pytest.mark.soak
 def test_many_more_orders_of_steps_end_as_the_oracle_says(house: House) -> None:
     run_machine(house, settings(COMMON, max_examples=130, stateful_step_count=50))
     assert house.seen["steps"] >= 5_000
+    assert [name for name in INTERESTING if house.seen[name] == 0] == []

@@ -12,7 +12,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from httpx import AsyncClient
 from sqlalchemy import select
 
 from db.clock import advance_clock, start_clock
@@ -109,8 +108,7 @@ async def two_processes(world: World, clock: TestClock, folder: Path) -> AsyncIt
             apis = []
             for server in started:
                 await asyncio.to_thread(server.wait_until_up)
-                client = AsyncClient(base_url=server.address, timeout=60)
-                apis.append(Api(await clients.enter_async_context(client)))
+                apis.append(Api(await clients.enter_async_context(server.client())))
             yield Place(apis, world, clock, set_clock)
         for server in started:
             server.stop()
