@@ -1,7 +1,8 @@
 """A fall of capacity as SQL statements alone: what :mod:`resolvers.settling` must be measured against.
 
-One transaction for each customer writes the same rows with the fewest statements. Nothing is decided here: that a fall
-is due, that all accounts of the spot go and that nothing else moves is known, as somebody at a prompt would know it.
+As many customers in a transaction, the same rows, and the fewest statements for each of them. Nothing is decided here:
+that a fall is due, that all accounts of the spot go and that nothing else moves is known, as somebody at a prompt would
+know it.
 """
 
 import re
@@ -13,6 +14,8 @@ from functools import cache
 from typing import Any
 
 import asyncpg
+
+from resolvers.settling import CUSTOMERS_AT_ONCE
 
 Values = Mapping[str, Any]
 
@@ -74,17 +77,18 @@ def settle_sqlite(connection: sqlite3.Connection, day: Day) -> int:
         return connection.execute(_sqlite(statement), values)
 
     due = run(DUE, known).fetchall()
-    for contract, customer, order in due:
-        values = {**known, "contract": contract, "customer": customer, "order": order}
+    for start in range(0, len(due), CUSTOMERS_AT_ONCE):
         connection.execute("BEGIN IMMEDIATE")
-        values["counted"], values["out"] = run(COUNT, values).fetchone()
-        run(END_SPOT, values)
-        run(LOG_SPOT, values)
-        (values["fall"],) = run(FALL, values).fetchone()
-        run(LOG_FALL, values)
-        (values["group"],) = run(GROUP, values).fetchone()
-        for statement in (OUT, CHANGE, ENTER, LOG_OUT, SETTLE):
-            run(statement, values)
+        for contract, customer, order in due[start : start + CUSTOMERS_AT_ONCE]:
+            values = {**known, "contract": contract, "customer": customer, "order": order}
+            values["counted"], values["out"] = run(COUNT, values).fetchone()
+            run(END_SPOT, values)
+            run(LOG_SPOT, values)
+            (values["fall"],) = run(FALL, values).fetchone()
+            run(LOG_FALL, values)
+            (values["group"],) = run(GROUP, values).fetchone()
+            for statement in (OUT, CHANGE, ENTER, LOG_OUT, SETTLE):
+                run(statement, values)
         connection.execute("COMMIT")
     return len(due)
 
@@ -97,18 +101,19 @@ async def settle_postgresql(connection: "asyncpg.Connection[asyncpg.Record]", da
         return (text, *(values[name] for name in names))
 
     due = await connection.fetch(*call(DUE, day.values))
-    for contract, customer, order in due:
-        values = {**day.values, "contract": contract, "customer": customer, "order": order}
+    for start in range(0, len(due), CUSTOMERS_AT_ONCE):
         async with connection.transaction():
-            await connection.fetchval(*call(LOCK, values))
-            values["counted"], values["out"] = (await connection.fetch(*call(COUNT, values)))[0]
-            await connection.execute(*call(END_SPOT, values))
-            await connection.execute(*call(LOG_SPOT, values))
-            values["fall"] = await connection.fetchval(*call(FALL, values))
-            await connection.execute(*call(LOG_FALL, values))
-            values["group"] = await connection.fetchval(*call(GROUP, values))
-            for statement in (OUT, CHANGE, ENTER, LOG_OUT, SETTLE):
-                await connection.execute(*call(statement, values))
+            for contract, customer, order in due[start : start + CUSTOMERS_AT_ONCE]:
+                values = {**day.values, "contract": contract, "customer": customer, "order": order}
+                await connection.fetchval(*call(LOCK, values))
+                values["counted"], values["out"] = (await connection.fetch(*call(COUNT, values)))[0]
+                await connection.execute(*call(END_SPOT, values))
+                await connection.execute(*call(LOG_SPOT, values))
+                values["fall"] = await connection.fetchval(*call(FALL, values))
+                await connection.execute(*call(LOG_FALL, values))
+                values["group"] = await connection.fetchval(*call(GROUP, values))
+                for statement in (OUT, CHANGE, ENTER, LOG_OUT, SETTLE):
+                    await connection.execute(*call(statement, values))
     return len(due)
 
 

@@ -131,6 +131,7 @@ async def _add_due_customer(session: AsyncSession, number: int, zone: str) -> No
     order = SpotOrder(
         id=0,
         customer_id=customer.id,
+        purchase_id=0,
         period=SPOT,
         months=1,
         units=1,

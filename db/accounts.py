@@ -80,15 +80,28 @@ async def taken_external_ids(session: AsyncSession, customer_id: int, external_i
     return taken
 
 
-async def counted_accounts(session: AsyncSession, customer_id: int) -> dict[int, tuple[CountedAccount, str]]:
-    """The accounts that count against capacity, each with its status, by id."""
+async def counted_accounts(session: AsyncSession, customer_id: int) -> list[CountedAccount]:
+    """The accounts that count against capacity."""
+    return [account for account, _ in (await counted_with_status(session, [customer_id]))[customer_id]]
+
+
+async def counted_with_status(
+    session: AsyncSession, customer_ids: Collection[int]
+) -> dict[int, list[tuple[CountedAccount, str]]]:
+    """The accounts of each customer that count against capacity, each with its status."""
+    found: dict[int, list[tuple[CountedAccount, str]]] = {customer_id: [] for customer_id in customer_ids}
+    if not found:
+        return found
     query = (
-        select(AccountRow.id, AccountRow.counted_since, AccountRow.is_protected, AccountRow.status)
-        .where(AccountRow.customer_id == customer_id)
+        select(
+            AccountRow.customer_id, AccountRow.id, AccountRow.counted_since, AccountRow.is_protected, AccountRow.status
+        )
+        .where(AccountRow.customer_id.in_(customer_ids))
         .where(AccountRow.status.in_(COUNTED_VALUES))
     )
-    rows = await session.execute(query)
-    return {id_: (CountedAccount(id_, since, protected), status) for id_, since, protected, status in rows}
+    for customer_id, id_, since, protected, status in await session.execute(query):
+        found[customer_id].append((CountedAccount(id_, since, protected), status))
+    return found
 
 
 async def counted_count(session: AsyncSession, customer_id: int) -> int:

@@ -73,20 +73,20 @@ async def due_customers(session: AsyncSession, now: datetime, customer_ids: Coll
     return list(await session.scalars(query))
 
 
-async def lock_next_due(session: AsyncSession, now: datetime, but: Collection[int]) -> int | None:
-    """Lock the contract that has been due for longest and that nobody else holds; its customer, or None.
+async def lock_due(session: AsyncSession, now: datetime, *, but: Collection[int], at_most: int) -> list[int]:
+    """Lock contracts that have been due for longest and that nobody else holds; their customers.
 
-    Not one of the customers in ``but``.
+    Not those of the customers in ``but``.
     """
     query = (
         select(MainContractRow.customer_id)
         .where(MainContractRow.due_at <= now)
         .where(MainContractRow.customer_id.not_in(but))
         .order_by(MainContractRow.due_at, MainContractRow.id)
-        .limit(1)
+        .limit(at_most)
         .with_for_update(skip_locked=True)
     )
-    return await session.scalar(query)
+    return list(await session.scalars(query))
 
 
 async def next_due_at(session: AsyncSession, but: Collection[int]) -> datetime | None:
@@ -96,11 +96,10 @@ async def next_due_at(session: AsyncSession, but: Collection[int]) -> datetime |
     return await session.scalar(query.order_by(MainContractRow.due_at).limit(1))
 
 
-async def save_settled(session: AsyncSession, contract_id: int, through: date, due_at: datetime | None) -> None:
-    """Record that a locked contract is settled through a day, and when it is due next."""
-    await session.execute(
-        update(MainContractRow).where(MainContractRow.id == contract_id).values(settled_through=through, due_at=due_at)
-    )
+async def save_settled(session: AsyncSession, contracts: Collection[LockedContract]) -> None:
+    """Record through which day locked contracts are settled, and when they are due next."""
+    rows = [{"id": item.id, "settled_through": item.settled_through, "due_at": item.due_at} for item in contracts]
+    await session.execute(update(MainContractRow), rows)
 
 
 async def bring_forward(session: AsyncSession, contract_id: int, due_at: datetime) -> None:
@@ -119,17 +118,19 @@ async def customer_of_contract(session: AsyncSession, contract_id: int) -> int |
     return (await session.execute(query)).scalar_one_or_none()
 
 
-async def locked_contract(session: AsyncSession, customer_id: int) -> LockedContract | None:
-    """Lock the customer's main contract until the transaction ends, and read it inside the lock.
+async def locked_contracts(session: AsyncSession, customer_ids: Collection[int]) -> list[LockedContract]:
+    """Lock the main contracts of the customers until the transaction ends, and read them inside the lock.
 
-    None if there is no such customer. SQLite's write transactions exclude each other already, so there it only reads.
+    Customers that do not exist are absent. SQLite's write transactions exclude each other already, so there it only
+    reads.
     """
-    query = select(MainContractRow).where(MainContractRow.customer_id == customer_id).with_for_update()
-    row = await session.scalar(query)
-    if row is None:
-        return None
-    stored = (await _assembled(session, [row])).get(customer_id)
-    return LockedContract(row.id, customer_id, row.settled_through, row.due_at, stored)
+    query = select(MainContractRow).where(MainContractRow.customer_id.in_(customer_ids))
+    rows = (await session.scalars(query.order_by(MainContractRow.id).with_for_update())).all()
+    stored = await _assembled(session, rows)
+    return [
+        LockedContract(row.id, row.customer_id, row.settled_through, row.due_at, stored.get(row.customer_id))
+        for row in rows
+    ]
 
 
 async def raise_version(session: AsyncSession, contract_id: int) -> None:

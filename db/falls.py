@@ -1,15 +1,15 @@
 """Falls of capacity that were handled: each once, with everybody it deactivated, in statements over whole sets."""
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
 
-from sqlalchemy import JSON, Table, bindparam, func, insert, literal, select, update
+from sqlalchemy import JSON, Table, and_, bindparam, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.contracts import LockedContract
-from db.tables import AccountGroupMemberRow, AccountRow, CapacityFallRow, DeactivationRow, EventRow
+from db.tables import AccountGroupMemberRow, AccountGroupRow, AccountRow, CapacityFallRow, DeactivationRow, EventRow
 from domain.accounts import AccountStatus
 from domain.customers import DeactivationPolicy
 from domain.deactivation import DeactivationReason, FallEffect
@@ -41,39 +41,44 @@ class StoredDeactivation:
     previous_status: AccountStatus
 
 
-async def add_fall(
-    session: AsyncSession, locked: LockedContract, effect: FallEffect, policy: DeactivationPolicy, now: datetime
-) -> int:
-    """Record a fall; the unique key refuses a second one for the same day. Its id."""
-    values = {
-        "customer_id": locked.customer_id,
-        "main_contract_id": locked.id,
-        "on_day": effect.fall.on,
-        "capacity_before": effect.fall.capacity_before,
-        "capacity_after": effect.fall.capacity_after,
-        "counted_before": effect.counted_before,
-        "deactivated": len(effect.deactivations),
-        "policy": policy.value,
-        "handled_at": now,
-    }
-    statement = insert(CapacityFallRow).returning(CapacityFallRow.id)
-    return (await session.execute(statement, values)).scalar_one()
+@dataclass(frozen=True, slots=True)
+class NewFall:
+    """A fall of capacity that takes effect at an instant, and whom it deactivates."""
+
+    customer_id: int
+    main_contract_id: int
+    effect: FallEffect
+    policy: DeactivationPolicy
+    occurred_at: datetime
+    recorded_at: datetime
 
 
-async def deactivate(
-    session: AsyncSession,
-    *,
-    fall_id: int,
-    customer_id: int,
-    group_id: int,
-    effect: FallEffect,
-    statuses: Mapping[int, str],
-    occurred_at: datetime,
-    now: datetime,
-) -> None:
-    """Deactivate whom a fall deactivates: the record, the status, the built-in group and an event for each.
+async def add_falls(session: AsyncSession, falls: Sequence[NewFall]) -> dict[int, NewFall]:
+    """Record falls; the unique key refuses a second one of a customer for the same day. They by their new ids."""
+    if not falls:
+        return {}
+    rows = [
+        {
+            "customer_id": item.customer_id,
+            "main_contract_id": item.main_contract_id,
+            "on_day": item.effect.fall.on,
+            "capacity_before": item.effect.fall.capacity_before,
+            "capacity_after": item.effect.fall.capacity_after,
+            "counted_before": item.effect.counted_before,
+            "deactivated": len(item.effect.deactivations),
+            "policy": item.policy.value,
+            "handled_at": item.recorded_at,
+        }
+        for item in falls
+    ]
+    statement = insert(CapacityFallRow).returning(CapacityFallRow.id, sort_by_parameter_order=True)
+    return dict(zip(await session.scalars(statement, rows), falls, strict=True))
 
-    ``statuses`` are the accounts' statuses before.
+
+async def deactivate(session: AsyncSession, falls: Mapping[int, NewFall], statuses: Mapping[int, str]) -> None:
+    """Deactivate whom recorded falls deactivate: the record, the status, the built-in group and an event for each.
+
+    ``falls`` by their ids; ``statuses`` are the accounts' statuses before. The built-in groups must exist.
     """
     rows = [
         {
@@ -83,38 +88,47 @@ async def deactivate(
             "reason": item.reason.value,
             "previous_status": statuses[item.account_id],
         }
-        for position, item in enumerate(effect.deactivations, start=1)
+        for fall_id, fall in falls.items()
+        for position, item in enumerate(fall.effect.deactivations, start=1)
     ]
-    await session.execute(insert(DeactivationRow), rows)
-    given = {"fall": fall_id, "occurred": occurred_at, "recorded": now, "group": group_id, "customer": customer_id}
-    for statement in (_CHANGE, _ENTER_GROUP):
-        await session.execute(statement, given)
-    for status, reason in sorted({(row["previous_status"], row["reason"]) for row in rows}):
-        changes = {"status": [status, AccountStatus.DEACTIVATED.value], "reason": [None, reason]}
-        event = {**given, "status": status, "reason": reason, "changes": changes, "counted": effect.counted_after}
-        await session.execute(_LOG, event)
+    if not rows:
+        return
+    await session.execute(insert(_OUT), rows)
+    await session.execute(_ENTER_GROUP, {"falls": list(falls)})
+    together: dict[tuple[datetime, datetime], list[int]] = defaultdict(list)
+    for fall_id, fall in falls.items():
+        together[fall.occurred_at, fall.recorded_at].append(fall_id)
+    # One change for each status and reason there may be: few, however many accounts.
+    kinds = sorted({(row["previous_status"], row["reason"]) for row in rows})
+    for (occurred_at, recorded_at), fall_ids in together.items():
+        given = {"falls": fall_ids, "occurred": occurred_at, "recorded": recorded_at}
+        await session.execute(_CHANGE, given)
+        for status, reason in kinds:
+            changes = {"status": [status, AccountStatus.DEACTIVATED.value], "reason": [None, reason]}
+            await session.execute(_LOG, {**given, "status": status, "reason": reason, "changes": changes})
     session.expire_all()
 
 
 # Over the tables themselves: the ORM would take the parameters for rows to insert.
-_ACCOUNTS, _MEMBERS, _OUT, _EVENTS = (
-    cast("Table", row.__table__) for row in (AccountRow, AccountGroupMemberRow, DeactivationRow, EventRow)
+_ACCOUNTS, _GROUPS, _MEMBERS, _FALLS, _OUT, _EVENTS = (
+    cast("Table", row.__table__)
+    for row in (AccountRow, AccountGroupRow, AccountGroupMemberRow, CapacityFallRow, DeactivationRow, EventRow)
 )
+_OF_FALLS = _OUT.c.fall_id.in_(bindparam("falls", expanding=True))
 _CHANGE = (
     update(_ACCOUNTS)
-    .where(_ACCOUNTS.c.id.in_(select(_OUT.c.account_id).where(_OUT.c.fall_id == bindparam("fall"))))
+    .where(_ACCOUNTS.c.id.in_(select(_OUT.c.account_id).where(_OF_FALLS)))
     .values(status=AccountStatus.DEACTIVATED.value, deactivated_at=bindparam("occurred"))
 )
 _ENTER_GROUP = insert(_MEMBERS).from_select(
     ["group_id", "account_id", "customer_id"],
-    select(
-        bindparam("group", type_=_MEMBERS.c.group_id.type),
-        _OUT.c.account_id,
-        bindparam("customer", type_=_MEMBERS.c.customer_id.type),
-    ).where(_OUT.c.fall_id == bindparam("fall")),
+    select(_GROUPS.c.id, _OUT.c.account_id, _FALLS.c.customer_id)
+    .join_from(_OUT, _FALLS, _FALLS.c.id == _OUT.c.fall_id)
+    .join(_GROUPS, and_(_GROUPS.c.customer_id == _FALLS.c.customer_id, _GROUPS.c.is_built_in))
+    .where(_OF_FALLS),
 )
 _LOGGED = {
-    "customer_id": bindparam("customer", type_=_EVENTS.c.customer_id.type),
+    "customer_id": _FALLS.c.customer_id,
     "kind": literal(EventKind.ACCOUNT_DEACTIVATED.value),
     "actor": literal(ActorKind.SYSTEM.value),
     "occurred_at": bindparam("occurred", type_=_EVENTS.c.occurred_at.type),
@@ -122,15 +136,16 @@ _LOGGED = {
     "account_id": _OUT.c.account_id,
     "capacity_fall_id": _OUT.c.fall_id,
     "changes": bindparam("changes", type_=JSON),
-    "counted_after": bindparam("counted", type_=_EVENTS.c.counted_after.type),
+    "counted_after": _FALLS.c.counted_before - _FALLS.c.deactivated,
 }
 _LOG = insert(_EVENTS).from_select(
     list(_LOGGED),
     select(*_LOGGED.values())
-    .where(_OUT.c.fall_id == bindparam("fall"))
+    .join_from(_OUT, _FALLS, _FALLS.c.id == _OUT.c.fall_id)
+    .where(_OF_FALLS)
     .where(_OUT.c.previous_status == bindparam("status"))
     .where(_OUT.c.reason == bindparam("reason"))
-    .order_by(_OUT.c.position),
+    .order_by(_OUT.c.fall_id, _OUT.c.position),
 )
 
 

@@ -77,6 +77,19 @@ async def built_in_group(session: AsyncSession, customer_id: int) -> Group:
     return _group(row) if row else (await add_groups(session, customer_id, [AUTO_DEACTIVATION]))[0]
 
 
+async def add_built_in_groups(session: AsyncSession, customer_ids: Collection[int]) -> None:
+    """Make the customers' Auto Deactivation groups that there are not yet. Call it inside the contracts' locks."""
+    query = select(AccountGroupRow.customer_id).where(AccountGroupRow.customer_id.in_(customer_ids))
+    there = set(await session.scalars(query.where(AccountGroupRow.is_built_in)))
+    rows = [
+        {"customer_id": customer_id, "name": AUTO_DEACTIVATION, "is_built_in": True}
+        for customer_id in customer_ids
+        if customer_id not in there
+    ]
+    if rows:
+        await session.execute(insert(AccountGroupRow), rows)
+
+
 async def delete_group(session: AsyncSession, group_id: int) -> None:
     """Delete a group and everybody's membership in it; the accounts stay."""
     await session.execute(delete(AccountGroupMemberRow).where(AccountGroupMemberRow.group_id == group_id))

@@ -1,6 +1,7 @@
 """The append-only log of a customer's events."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, insert, select
@@ -13,22 +14,37 @@ from domain.history import Actor, ActorKind, Event, EventKind, NewEvent
 async def add_events(
     session: AsyncSession, customer_id: int, actor: Actor, events: Iterable[NewEvent], now: datetime
 ) -> None:
-    """Append events, in their order."""
+    """Append a customer's events, in their order."""
+    await add_log(session, [LogEntry(customer_id, actor, event, now) for event in events])
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """An event that is to be appended."""
+
+    customer_id: int
+    actor: Actor
+    event: NewEvent
+    recorded_at: datetime
+
+
+async def add_log(session: AsyncSession, entries: Iterable[LogEntry]) -> None:
+    """Append events of any customers, in their order."""
     rows = [
         {
-            "customer_id": customer_id,
-            "kind": event.kind.value,
-            "actor": actor.kind.value,
-            "actor_token_id": actor.token_id,
-            "occurred_at": event.occurred_at,
-            "recorded_at": now,
-            "account_id": event.account_id,
-            "spot_order_id": event.spot_order_id,
-            "capacity_fall_id": event.capacity_fall_id,
-            "changes": {name: list(change) for name, change in event.changes.items()},
-            "counted_after": event.counted_after,
+            "customer_id": entry.customer_id,
+            "kind": entry.event.kind.value,
+            "actor": entry.actor.kind.value,
+            "actor_token_id": entry.actor.token_id,
+            "occurred_at": entry.event.occurred_at,
+            "recorded_at": entry.recorded_at,
+            "account_id": entry.event.account_id,
+            "spot_order_id": entry.event.spot_order_id,
+            "capacity_fall_id": entry.event.capacity_fall_id,
+            "changes": {name: list(change) for name, change in entry.event.changes.items()},
+            "counted_after": entry.event.counted_after,
         }
-        for event in events
+        for entry in entries
     ]
     if rows:
         await session.execute(insert(EventRow), rows)

@@ -64,11 +64,8 @@ async def add_contract_order(
     return _contract_order(row, purchase.placed_at.year)
 
 
-async def save_purchase(session: AsyncSession, purchase: Purchase) -> None:
-    """Store where a purchase stands, and that its open orders stand there too.
-
-    Orders that were confirmed before keep their own status.
-    """
+async def move_purchase(session: AsyncSession, purchase: Purchase, at: datetime) -> None:
+    """Store where a purchase stands, and that those of its orders that are still open stand there too."""
     values = {
         "status": purchase.status.value,
         "payment_method": purchase.payment_method.value if purchase.payment_method else None,
@@ -78,9 +75,6 @@ async def save_purchase(session: AsyncSession, purchase: Purchase) -> None:
     }
     await session.execute(update(PurchaseRow).where(PurchaseRow.id == purchase.id).values(**values))
 
-
-async def move_open_orders(session: AsyncSession, purchase: Purchase, at: datetime) -> None:
-    """Give the orders of a purchase that are still open the status that it has now."""
     cancelled_at = at if purchase.status is OrderStatus.CANCELLED else None
     await session.execute(
         update(ContractOrderRow)
@@ -119,14 +113,17 @@ async def purchase_of_contract_order(session: AsyncSession, order_id: int) -> in
     return await session.scalar(select(ContractOrderRow.purchase_id).where(ContractOrderRow.id == order_id))
 
 
-async def open_purchases(session: AsyncSession, customer_id: int) -> list[Purchase]:
-    """The customer's purchases that are not paid yet, oldest first, with their orders."""
+async def open_purchases(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, list[Purchase]]:
+    """Each customer's purchases that are not paid yet, oldest first, with their orders."""
     query = (
         select(PurchaseRow)
-        .where(PurchaseRow.customer_id == customer_id, PurchaseRow.status.in_(OPEN_VALUES))
+        .where(PurchaseRow.customer_id.in_(customer_ids), PurchaseRow.status.in_(OPEN_VALUES))
         .order_by(PurchaseRow.id)
     )
-    return list((await _assembled(session, (await session.scalars(query)).all())).values())
+    found: dict[int, list[Purchase]] = {customer_id: [] for customer_id in customer_ids}
+    for purchase in (await _assembled(session, (await session.scalars(query)).all())).values():
+        found[purchase.customer_id].append(purchase)
+    return found
 
 
 async def purchases_page(

@@ -1,10 +1,10 @@
 """Spot orders: stored, found, and page by page."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.tables import SpotOrderRow
@@ -43,6 +43,14 @@ async def save_progress(session: AsyncSession, order: SpotOrder) -> None:
     _set_progress(await session.get_one(SpotOrderRow, order.id), order)
 
 
+async def save_statuses(session: AsyncSession, statuses: Mapping[int, OrderStatus]) -> None:
+    """Store where orders stand that time alone has moved, by id."""
+    if statuses:
+        rows = [{"id": id_, "status": status.value} for id_, status in statuses.items()]
+        await session.execute(update(SpotOrderRow), rows)
+        session.expire_all()
+
+
 async def spot_orders_by_id(session: AsyncSession, ids: Collection[int]) -> dict[int, SpotOrder]:
     """The orders that exist among these ids."""
     rows = await session.scalars(select(SpotOrderRow).where(SpotOrderRow.id.in_(ids)))
@@ -59,15 +67,18 @@ async def spot_orders_of_purchases(session: AsyncSession, purchase_ids: Collecti
     return found
 
 
-async def running_spot_orders(session: AsyncSession, main_contract_id: int) -> list[SpotOrder]:
-    """The contract's confirmed orders that have not ended, oldest first."""
+async def running_spot_orders(session: AsyncSession, contract_ids: Collection[int]) -> dict[int, list[SpotOrder]]:
+    """Each contract's confirmed orders that have not ended, oldest first."""
     query = (
         select(SpotOrderRow)
-        .where(SpotOrderRow.main_contract_id == main_contract_id)
+        .where(SpotOrderRow.main_contract_id.in_(contract_ids))
         .where(SpotOrderRow.status.in_([status.value for status in RUNNING]))
         .order_by(SpotOrderRow.id)
     )
-    return [_order(row) for row in await session.scalars(query)]
+    found: dict[int, list[SpotOrder]] = {contract_id: [] for contract_id in contract_ids}
+    for row in await session.scalars(query):
+        found[row.main_contract_id].append(_order(row))
+    return found
 
 
 async def spot_orders_page(

@@ -279,6 +279,6 @@ async def event_count(services: Services, customer_id: int, account_id: int | No
 
 async def _effects(session: AsyncSession, customer: Customer, after: date, until: date) -> list[FallEffect]:
     stored = (await contracts_by_customer(session, [customer.id]))[customer.id]
-    counted = [item for item, _ in (await counted_accounts(session, customer.id)).values()]
+    counted = await counted_accounts(session, customer.id)
     policy = customer.deactivation_policy
     return list(effects(stored.contract, counted, policy, customer, after=after, until=until))

@@ -361,7 +361,7 @@ async def _room_refusals(session: AsyncSession, opened: Opened, requested: int, 
         return []
     day = None
     if contract is not None:
-        accounts = [account for account, _ in (await counted_accounts(session, opened.customer.id)).values()]
+        accounts = await counted_accounts(session, opened.customer.id)
         policy = opened.customer.deactivation_policy
         day = next_day_with_room(contract, accounts, policy, opened.customer, wanted=requested, today=opened.today)
     available = max(0, capacity - counted)

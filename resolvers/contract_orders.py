@@ -104,7 +104,7 @@ async def preview(services: Services, caller: Caller | None, customer_id: int | 
         contract = stored.contract if stored else None
         today = customer.day_at(services.clock())
         plans, rates = await all_plans(session), await all_tax_rates(session)
-        counted = [item for item, _ in (await counted_accounts(session, meant)).values()]
+        counted = await counted_accounts(session, meant)
     item: ContractItem | None = None
     total: Charge | None = None
     refusals: tuple[RuleError, ...] = ()

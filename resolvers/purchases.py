@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.contracts import add_licence, add_plan_change, add_term, bring_forward, raise_version
 from db.documents import add_entry, entries_of_purchase
 from db.payments import payments_of_purchase
-from db.purchases import add_contract_order, add_purchase, move_open_orders, purchases_by_id, save_purchase
+from db.purchases import add_contract_order, add_purchase, move_purchase, purchases_by_id
 from db.spot_orders import add_spot_order
 from domain.commerce_errors import ContractChanged, NothingOwed, PaymentAmountDiffers
 from domain.contract_orders import ContractItem
@@ -181,8 +181,7 @@ async def cancel_open(work: Work, purchase: Purchase) -> Purchase:
 
 async def move(work: Work, purchase: Purchase) -> Purchase:
     """Store a purchase's new status with that of its orders, and read both."""
-    await save_purchase(work.session, purchase)
-    await move_open_orders(work.session, purchase, work.now)
+    await move_purchase(work.session, purchase, work.now)
     await bring_forward(work.session, work.contract_id, purchase.expires_at)
     return (await purchases_by_id(work.session, [purchase.id]))[purchase.id]
 

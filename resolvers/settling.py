@@ -7,36 +7,37 @@ lets nobody in.
 """
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import zip_longest
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.accounts import counted_accounts
+from db.accounts import counted_with_status
 from db.contracts import (
     LockedContract,
     StoredContract,
     due_customers,
-    lock_next_due,
-    locked_contract,
+    lock_due,
+    locked_contracts,
     next_due_at,
     save_settled,
 )
 from db.customers import customers_by_id
 from db.engine import DatabaseUnavailableError
-from db.falls import add_fall, deactivate
-from db.groups import built_in_group
-from db.history import add_events
-from db.purchases import move_open_orders, open_purchases, save_purchase
-from db.spot_orders import running_spot_orders, save_progress
+from db.falls import NewFall, add_falls, deactivate
+from db.groups import add_built_in_groups
+from db.history import LogEntry, add_log
+from db.purchases import move_purchase, open_purchases
+from db.spot_orders import running_spot_orders, save_statuses
 from domain.contracts import MainContract
 from domain.customers import Customer
-from domain.deactivation import FallEffect, effects, falls
 from domain.errors import NotFound
 from domain.history import SYSTEM, Change, EventKind, NewEvent
-from domain.orders import OrderStatus, SpotOrder
+from domain.orders import OrderStatus
 from domain.purchases import Purchase
+from domain.timetable import Step, Timetable
 from resolvers.services import Clock, Services
 
 logger = logging.getLogger("spotplan")
@@ -46,6 +47,9 @@ STATUS_EVENTS = {
     OrderStatus.ENDED: EventKind.SPOT_ENDED,
 }
 EXPIRED_EVENTS = (EventKind.SPOT_ORDER_EXPIRED, EventKind.CONTRACT_ORDER_EXPIRED)
+
+CUSTOMERS_AT_ONCE = 20
+"""So many customers are settled in one transaction, which is as long as any other one has to wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +85,10 @@ async def open_customer(session: AsyncSession, customer_id: int, clock: Clock) -
     Raises:
         NotFound: there is no such customer.
     """
-    locked = await locked_contract(session, customer_id)
-    customer = (await customers_by_id(session, [customer_id])).get(customer_id)
-    if customer is None or locked is None:
+    opened = await _opened(session, [customer_id], clock)
+    if not opened:
         raise NotFound(field="customerId")
-    now = max(clock(), customer.day_begins_at(locked.settled_through))
-    if locked.is_due(now):
-        locked = await _settled(session, customer, locked, now)
-    return Opened(customer, locked, now)
+    return opened[0]
 
 
 async def settle(services: Services, customer_ids: Collection[int]) -> None:
@@ -102,7 +102,7 @@ async def settle(services: Services, customer_ids: Collection[int]) -> None:
 
 
 async def settle_all(services: Services) -> int:
-    """Settle every customer that is due, each in a transaction of its own; how many were.
+    """Settle every customer that is due, some at once; how many were.
 
     Several processes share the work: each takes contracts that nobody else holds.
 
@@ -110,135 +110,130 @@ async def settle_all(services: Services) -> int:
         DatabaseUnavailableError.
     """
     failed: set[int] = set()
-    settled = 0
+    settled, at_once = 0, CUSTOMERS_AT_ONCE
     while True:
         now = services.clock()
         async with services.database.read() as session:
             due_at = await next_due_at(session, failed)
         if due_at is None or due_at > now:
             return settled
-        customer_id: int | None = None
+        taken: list[int] = []
         try:
             async with services.database.write() as session:
-                customer_id = await lock_next_due(session, now, failed)
-                if customer_id is None:
+                taken = await lock_due(session, now, but=failed, at_most=at_once)
+                if not taken:
                     return settled  # another process holds what is left
-                await open_customer(session, customer_id, services.clock)
+                await _opened(session, taken, services.clock)
         except DatabaseUnavailableError:
             raise
         except Exception:  # one customer's failure must not keep all others waiting
-            if customer_id is None:
+            if not taken:
                 raise
-            logger.exception("customer %d could not be settled; the next round tries again", customer_id)
-            failed.add(customer_id)
+            if len(taken) > 1:
+                at_once = 1  # one by one it will show who it was
+                continue
+            logger.exception("customer %d could not be settled; the next round tries again", taken[0])
+            failed.update(taken)
+            at_once = CUSTOMERS_AT_ONCE
         else:
-            settled += 1
+            settled += len(taken)
 
 
-async def _settled(session: AsyncSession, customer: Customer, locked: LockedContract, now: datetime) -> LockedContract:
-    """Write down everything that time has moved up to now, and when it will move something next."""
-    today, policy = customer.day_at(now), customer.deactivation_policy
-    contract = locked.stored.contract if locked.stored else None
-    orders = await running_spot_orders(session, locked.id)
-    purchases = await open_purchases(session, customer.id)
-    moves: list[Move] = [move for order in orders for move in _moves(order, customer, now)]
-    moves += [
-        (purchase.expires_at, purchase, OrderStatus.EXPIRED) for purchase in purchases if purchase.is_expired(now)
+async def _opened(session: AsyncSession, customer_ids: Collection[int], clock: Clock) -> list[Opened]:
+    """Lock these customers' contracts, and settle those that are due. Who does not exist is absent."""
+    locked = await locked_contracts(session, customer_ids)
+    customers = await customers_by_id(session, customer_ids)
+    read_at = clock()
+    opened = []
+    for contract in locked:
+        customer = customers[contract.customer_id]
+        now = max(read_at, customer.day_begins_at(contract.settled_through))
+        opened.append(Opened(customer, contract, now))
+    settled = await _settled(session, [item for item in opened if item.locked.is_due(item.now)])
+    return settled + [item for item in opened if not item.locked.is_due(item.now)]
+
+
+async def _settled(session: AsyncSession, due: Sequence[Opened]) -> list[Opened]:
+    """Write down everything that time has moved up to now, and when it will move something next.
+
+    Each statement is over all customers, so that there are no more of them for many.
+    """
+    if not due:
+        return []
+    orders = await running_spot_orders(session, [item.locked.id for item in due])
+    purchases = await open_purchases(session, [item.customer.id for item in due])
+    timetables = [
+        Timetable(
+            customer=item.customer,
+            contract=item.contract,
+            orders=orders[item.locked.id],
+            purchases=purchases[item.customer.id],
+            through=item.locked.settled_through,
+        )
+        for item in due
     ]
-    moves.sort(key=lambda move: move[0])
-    through = locked.settled_through
-    effects_: list[FallEffect] = []
-    statuses: dict[int, str] = {}
-    if contract and falls(contract, after=through, until=today):
-        accounts = await counted_accounts(session, customer.id)
-        statuses = {id_: status for id_, (_, status) in accounts.items()}
-        counted = [account for account, _ in accounts.values()]
-        effects_ = list(effects(contract, counted, policy, customer, after=through, until=today))
-    for effect in effects_:
-        occurred_at = customer.day_begins_at(effect.fall.on)
-        earlier = [move for move in moves if move[0] <= occurred_at]
-        moves = moves[len(earlier) :]
-        await _write_moves(session, customer, earlier, now)
-        await _write_fall(session, customer, locked, effect=effect, statuses=statuses, now=now)
-    await _write_moves(session, customer, moves, now)
-    later = [instant for order in orders for instant, _ in _timetable(order, customer) if instant > now]
-    later += [purchase.expires_at for purchase in purchases if not purchase.is_expired(now)]
-    if contract:
-        coming = falls(contract, after=today, until=contract.ends_before)
-        later += [customer.day_begins_at(fall.on) for fall in coming[:1]]
-    due_at = min(later, default=None)
-    await save_settled(session, locked.id, max(through, today), due_at)
-    return replace(locked, settled_through=max(through, today), due_at=due_at)
+    falling = [
+        timetable.customer.id for timetable, item in zip(timetables, due, strict=True) if timetable.falls(item.now)
+    ]
+    counted = await counted_with_status(session, falling)
+    statuses = {account.id: status for accounts in counted.values() for account, status in accounts}
+    steps = []
+    for timetable, item in zip(timetables, due, strict=True):
+        accounts = [account for account, _ in counted.get(item.customer.id, ())]
+        steps.append([(item, step) for step in timetable.steps(accounts, item.now)])
+    for together in zip_longest(*steps):
+        await _write(session, [taken for taken in together if taken], statuses)
+    settled = [
+        replace(
+            item,
+            locked=replace(
+                item.locked,
+                settled_through=max(item.locked.settled_through, item.today),
+                due_at=timetable.next_due_at(item.now),
+            ),
+        )
+        for timetable, item in zip(timetables, due, strict=True)
+    ]
+    await save_settled(session, [item.locked for item in settled])
+    return settled
 
 
-async def _write_fall(
-    session: AsyncSession,
-    customer: Customer,
-    locked: LockedContract,
-    *,
-    effect: FallEffect,
-    statuses: dict[int, str],
-    now: datetime,
-) -> None:
-    occurred_at = customer.day_begins_at(effect.fall.on)
-    fall_id = await add_fall(session, locked, effect, customer.deactivation_policy, now)
-    fell = NewEvent(
+async def _write(session: AsyncSession, steps: Sequence[tuple[Opened, Step]], statuses: Mapping[int, str]) -> None:
+    """Write down one step of each customer; ``statuses`` are those of the accounts that may go."""
+    falls: list[NewFall] = []
+    log: list[LogEntry] = []
+    wanted: dict[int, OrderStatus] = {}
+    for item, step in steps:
+        if step.effect:
+            policy = item.customer.deactivation_policy
+            falls.append(NewFall(item.customer.id, item.locked.id, step.effect, policy, step.occurred_at, item.now))
+        for instant, moved, to in step.moves:
+            if isinstance(moved, Purchase):
+                await move_purchase(session, replace(moved, status=to), item.now)
+                events = order_events(moved, to, EXPIRED_EVENTS, instant)
+            else:
+                wanted[moved.id] = to
+                changes: dict[str, Change] = {"status": (moved.status.value, to.value)}
+                events = [
+                    NewEvent(kind=STATUS_EVENTS[to], occurred_at=instant, changes=changes, spot_order_id=moved.id)
+                ]
+            log += [LogEntry(item.customer.id, SYSTEM, event, item.now) for event in events]
+    await save_statuses(session, wanted)
+    handled = await add_falls(session, falls)
+    log += [LogEntry(fall.customer_id, SYSTEM, _fell(fall, id_), fall.recorded_at) for id_, fall in handled.items()]
+    await add_log(session, log)
+    await add_built_in_groups(session, [fall.customer_id for fall in falls if fall.effect.deactivations])
+    await deactivate(session, handled, statuses)
+
+
+def _fell(fall: NewFall, fall_id: int) -> NewEvent:
+    capacity = (str(fall.effect.fall.capacity_before), str(fall.effect.fall.capacity_after))
+    return NewEvent(
         kind=EventKind.CAPACITY_FELL,
-        occurred_at=occurred_at,
-        changes={"capacity": (str(effect.fall.capacity_before), str(effect.fall.capacity_after))},
+        occurred_at=fall.occurred_at,
+        changes={"capacity": capacity},
         capacity_fall_id=fall_id,
     )
-    await add_events(session, customer.id, SYSTEM, [fell], now)
-    if effect.deactivations:
-        group = await built_in_group(session, customer.id)
-        await deactivate(
-            session,
-            fall_id=fall_id,
-            customer_id=customer.id,
-            group_id=group.id,
-            effect=effect,
-            statuses=statuses,
-            occurred_at=occurred_at,
-            now=now,
-        )
-
-
-Move = tuple[datetime, SpotOrder | Purchase, OrderStatus]
-"""When an order or a purchase moves, which, and where to."""
-
-
-def _moves(order: SpotOrder, customer: Customer, now: datetime) -> Iterator[Move]:
-    """The moves of a confirmed order that time alone makes, up to an instant."""
-    status = order.status
-    for instant, wanted in _timetable(order, customer):
-        if instant <= now:
-            yield instant, replace(order, status=status), wanted
-            status = wanted
-
-
-def _timetable(order: SpotOrder, customer: Customer) -> Iterator[tuple[datetime, OrderStatus]]:
-    """When time alone will move a confirmed order, and where to."""
-    confirmed_at = order.confirmed_at or order.placed_at
-    if order.status is OrderStatus.CONFIRMED:
-        # An order may be confirmed in the course of its first day.
-        yield max(confirmed_at, customer.day_begins_at(order.period.starts_on)), OrderStatus.ACTIVE
-    yield max(confirmed_at, customer.day_begins_at(order.period.ends_before)), OrderStatus.ENDED
-
-
-async def _write_moves(session: AsyncSession, customer: Customer, moves: list[Move], now: datetime) -> None:
-    events: list[NewEvent] = []
-    for instant, moved, wanted in moves:
-        if isinstance(moved, Purchase):
-            purchase = replace(moved, status=wanted)
-            await save_purchase(session, purchase)
-            await move_open_orders(session, purchase, now)
-            events += order_events(moved, wanted, EXPIRED_EVENTS, instant)
-            continue
-        await save_progress(session, replace(moved, status=wanted))
-        changes: dict[str, Change] = {"status": (moved.status.value, wanted.value)}
-        event = NewEvent(kind=STATUS_EVENTS[wanted], occurred_at=instant, changes=changes, spot_order_id=moved.id)
-        events.append(event)
-    await add_events(session, customer.id, SYSTEM, events, now)
 
 
 def order_events(

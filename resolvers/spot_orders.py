@@ -220,7 +220,7 @@ async def _falls_without(work: Work, order: SpotOrder) -> list[FallEffect]:
     spot = SpotContract(order.period, order.accounts)
     rest = list(contract.spots)
     rest.remove(spot)
-    counted = [item for item, _ in (await counted_accounts(work.session, work.customer.id)).values()]
+    counted = await counted_accounts(work.session, work.customer.id)
 
     def coming(of: MainContract) -> list[FallEffect]:
         policy, until = work.customer.deactivation_policy, contract.ends_before
