@@ -302,6 +302,7 @@ async def one_fall_was_handled(place: Place, owner: Owned) -> None:
         "ACCOUNT_REGISTERED": 90 + 60 + PLACES,
         "SPOT_ORDER_PLACED": 1,
         "SPOT_ORDER_CONFIRMED": 1,
+        "INVOICE_ISSUED": 1,
         "SPOT_STARTED": 1,
         "SPOT_ENDED": 1,
         "CAPACITY_FELL": 1,
