@@ -38,7 +38,7 @@ run: .venv/runtime .venv/native web/dist/index.html
 	@$(BIN)/spotplan demo --port $(PORT)
 
 test: .venv/dev .venv/native web/dist/index.html
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
