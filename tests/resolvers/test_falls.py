@@ -72,6 +72,24 @@ async def test_who_came_at_the_first_instant_of_a_spot_goes_with_it_who_came_bef
     assert await there.falls() == [("2026-06-01", 6, 4, 5, [(name, DURING) for name in "edcb"])]
 
 
+async def test_the_history_tells_first_what_ended_then_what_that_did(world: World, clock: TestClock) -> None:
+    there = await office(world, clock, "2026-05-01", [term("2026-04-01", "2027-04-01")])
+    await there.buy("2026-05-01")
+    await there.register("abc")
+    there.begin("2026-06-01")
+    assert await settle_all(there.services) == 1
+    page = await account_reads.event_page(
+        there.services, there.caller, there.owned.customer.id, None, first=5, before_id=None
+    )
+    assert [(event.what.kind, event.what.counted_after) for event in page.items[::-1]] == [
+        (EventKind.SPOT_ENDED, None),
+        (EventKind.CAPACITY_FELL, None),
+        (EventKind.ACCOUNT_DEACTIVATED, 0),
+        (EventKind.ACCOUNT_DEACTIVATED, 0),
+        (EventKind.ACCOUNT_DEACTIVATED, 0),
+    ]
+
+
 async def test_nobody_goes_while_all_fit(world: World, clock: TestClock) -> None:
     there = await office(world, clock, "2026-05-01", [term("2026-04-01", "2027-04-01", units=2)])
     await there.buy("2026-05-01")
