@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 
 class SettingInvalidError(ValueError):
@@ -57,6 +58,14 @@ class Settings:
     issuer_address: str = "1-1 Chiyoda, Chiyoda-ku, Tokyo"
     issuer_registration_number: str = "T1234567890123"
     issuer_bank_account: str = "Example Bank, Main Branch, Ordinary 1234567"
+    oidc_issuer: str = ""
+    """The address of an OpenID Connect provider whose access tokens count beside our own; none where it is empty."""
+    oidc_audience: str = ""
+    """What its tokens for us have in ``aud``."""
+    oidc_role_claim: str = "spotplan_role"
+    """The claim that says ``owner``, ``sales`` or ``operator``: a name, or a path such as ``realm_access.roles``."""
+    oidc_customer_claim: str = "spotplan_customer"
+    """The claim with an owner's customer: its global id."""
     terms_version: str = "2026-04-01"
     """The version of the terms of use that orders must agree to."""
     clock: str = "system"
@@ -94,7 +103,18 @@ class Settings:
             if values.get(name, allowed[0]) not in allowed:
                 choices = " or ".join(allowed)
                 raise SettingInvalidError(f"SPOTPLAN_{name.upper()} must be {choices}, not {values[name]!r}")
+        if values.get("oidc_issuer"):
+            _check_issuer(str(values["oidc_issuer"]))
+            if not values.get("oidc_audience"):
+                raise SettingInvalidError("SPOTPLAN_OIDC_ISSUER needs SPOTPLAN_OIDC_AUDIENCE: whom its tokens are for")
         return cls(**values)  # type: ignore[arg-type] # each value has its default's type
+
+
+def _check_issuer(address: str) -> None:
+    parts = urlsplit(address)
+    is_local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if not parts.hostname or parts.scheme not in ({"https", "http"} if is_local else {"https"}):
+        raise SettingInvalidError(f"SPOTPLAN_OIDC_ISSUER must be an https address, not {address!r}")
 
 
 def _positive(name: str, text: str) -> int:

@@ -34,7 +34,8 @@ from domain.history import SYSTEM, EventKind, NewEvent
 from domain.money import Charge
 from domain.months import ONE_DAY, Period
 from domain.orders import OrderStatus, PaymentMethod, SpotOrder
-from resolvers.access import Role, issue_token
+from resolvers.access import Role
+from resolvers.tokens import issue_token
 from schema.relay import global_id
 
 ZONES = (

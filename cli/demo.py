@@ -16,11 +16,12 @@ from domain.contracts import AdditionalLicence, BillingCycle, MainContract, Term
 from domain.customers import Customer, CustomerKind
 from domain.months import Period, ends_before
 from domain.orders import PaymentMethod
-from resolvers.access import Caller, Role, issue_token
+from resolvers.access import Caller, Role
 from resolvers.accounts import RegisterCommand, register
 from resolvers.purchases import SpotItems
 from resolvers.services import Services
 from resolvers.spot_orders import CheckoutCommand, PlaceCommand, checkout, place
+from resolvers.tokens import issue_token
 from schema.relay import global_id
 
 TOKENS_VALID_FOR = timedelta(days=30)

@@ -1,4 +1,4 @@
-"""The operator's door: serve, migrate, demo, token, accounts, expire, plan, plan-many, webhooks."""
+"""The operator's door: serve, migrate, demo, token, tokens, accounts, expire, plan, plan-many, webhooks."""
 
 import asyncio
 import json
@@ -25,12 +25,14 @@ from cli.order_states import order_states
 from cli.plan import plan
 from cli.plan_many import plan_many_command
 from cli.running import check_migrated, one_line_errors, the_customer
+from cli.tokens import tokens_app
 from cli.webhooks import webhooks_app
 from db.engine import Database
 from db.migrate import migrate
 from planner.worker import preload
-from resolvers.access import Role, issue_token
+from resolvers.access import Role
 from resolvers.services import Services, system_clock
+from resolvers.tokens import issue_token
 from schema.app import build_schema, create_app
 from settings import Settings
 
@@ -41,6 +43,7 @@ app.command()(expire)
 app.command("order-states")(order_states)
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(webhooks_app, name="webhooks")
+app.add_typer(tokens_app, name="tokens")
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]

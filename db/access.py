@@ -1,9 +1,9 @@
 """Bearer tokens, stored as hashes, and idempotency keys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.tables import AccessTokenRow, IdempotencyKeyRow
@@ -11,12 +11,22 @@ from db.tables import AccessTokenRow, IdempotencyKeyRow
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """Who a token stands for, and until when. ``id`` is the number it was stored under; 0 before that."""
+    """Who a token, or a ``subject`` of an OpenID Connect provider, stands for, and until when.
+
+    ``id`` is the number it was stored under; 0 before that.
+    """
 
     role: str
     customer_id: int | None
+    created_at: datetime
     expires_at: datetime
+    revoked_at: datetime | None = None
+    subject: str | None = None
     id: int = 0
+
+    def is_valid(self, now: datetime) -> bool:
+        """Whether it may still be used."""
+        return now < self.expires_at and (self.revoked_at is None or now < self.revoked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +38,69 @@ class KeyUse:
     result: tuple[int, ...]
 
 
-async def add_token(session: AsyncSession, token_hash: str, token: StoredToken, now: datetime) -> None:
-    """Store a token by its hash."""
-    session.add(
-        AccessTokenRow(
-            token_hash=token_hash,
-            role=token.role,
-            customer_id=token.customer_id,
-            created_at=now,
-            expires_at=token.expires_at,
-        )
+async def add_token(session: AsyncSession, token_hash: str, token: StoredToken) -> StoredToken:
+    """Store a token by its hash; the id it is given replaces the one it came with."""
+    row = AccessTokenRow(
+        token_hash=token_hash,
+        role=token.role,
+        customer_id=token.customer_id,
+        created_at=token.created_at,
+        expires_at=token.expires_at,
+        revoked_at=token.revoked_at,
+        subject=token.subject,
     )
+    session.add(row)
     await session.flush()
+    return replace(token, id=row.id)
 
 
 async def token_by_hash(session: AsyncSession, token_hash: str) -> StoredToken | None:
-    """The token with this hash, expired or not."""
+    """The token with this hash, valid or not."""
     row = await session.scalar(select(AccessTokenRow).where(AccessTokenRow.token_hash == token_hash))
-    return StoredToken(row.role, row.customer_id, row.expires_at, row.id) if row else None
+    return _token(row) if row else None
+
+
+async def token_by_id(session: AsyncSession, token_id: int) -> StoredToken | None:
+    """The token with this number, valid or not; locked until the transaction ends where that writes."""
+    row = await session.get(AccessTokenRow, token_id, with_for_update=True)
+    return _token(row) if row else None
+
+
+async def valid_tokens(session: AsyncSession, now: datetime, customer_id: int | None = None) -> list[StoredToken]:
+    """What may still be used, newest first, at most 100: of everybody, or of one customer's owners."""
+    query = select(AccessTokenRow).where(AccessTokenRow.expires_at > now)
+    query = query.where(or_(AccessTokenRow.revoked_at.is_(None), AccessTokenRow.revoked_at > now))
+    if customer_id is not None:
+        query = query.where(AccessTokenRow.customer_id == customer_id)
+    return [_token(row) for row in await session.scalars(query.order_by(AccessTokenRow.id.desc()).limit(100))]
+
+
+async def change_token(session: AsyncSession, token_id: int, role: str, customer_id: int | None) -> None:
+    """Store what a person may do now."""
+    changed = update(AccessTokenRow).where(AccessTokenRow.id == token_id)
+    await session.execute(changed.values(role=role, customer_id=customer_id))
+
+
+async def revoke_token(session: AsyncSession, token_id: int, at: datetime) -> None:
+    """End a token at an instant, unless it ends earlier."""
+    await session.execute(
+        update(AccessTokenRow)
+        .where(AccessTokenRow.id == token_id)
+        .where(or_(AccessTokenRow.revoked_at.is_(None), AccessTokenRow.revoked_at > at))
+        .values(revoked_at=at)
+    )
+
+
+def _token(row: AccessTokenRow) -> StoredToken:
+    return StoredToken(
+        role=row.role,
+        customer_id=row.customer_id,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        subject=row.subject,
+        id=row.id,
+    )
 
 
 async def key_use(session: AsyncSession, customer_id: int, key: str) -> KeyUse | None:

@@ -74,7 +74,10 @@ class CustomerRow(Base):
 
 
 class AccessTokenRow(Base):
-    """A bearer token, stored as its hash only. Owners' tokens, and only theirs, belong to a customer."""
+    """Who signs in: a bearer token, stored as its hash only, or a ``subject`` of an OpenID Connect provider.
+
+    Owners, and only they, belong to a customer.
+    """
 
     __tablename__ = "access_tokens"
     __table_args__ = (
@@ -88,6 +91,8 @@ class AccessTokenRow(Base):
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    subject: Mapped[str | None]
 
 
 class PlanRow(Base):

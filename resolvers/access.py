@@ -1,18 +1,11 @@
 """Who may what. Somebody else's object looks exactly like one that does not exist."""
 
-import hashlib
-import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
-from db.access import StoredToken, add_token, token_by_hash
-from db.engine import Database
 from domain.errors import CustomerRequired, NotFound
 from domain.history import Actor, ActorKind
-
-TOKEN_PREFIX = "spt_"  # noqa: S105 # marks our tokens for secret scanners
 
 
 class Role(StrEnum):
@@ -44,7 +37,7 @@ class AccessError(Exception):
 
 
 class NotSignedInError(AccessError):
-    """There is no token, or it is unknown or expired."""
+    """There is no token, or it does not count."""
 
     code = "NOT_SIGNED_IN"
 
@@ -81,32 +74,3 @@ def customer_in_reach(caller: Caller, customer_id: int | None) -> int:
     if meant is None:
         raise CustomerRequired
     return meant
-
-
-async def issue_token(
-    database: Database, *, role: Role, customer_id: int | None, now: datetime, valid_for: timedelta
-) -> str:
-    """Make a random bearer token. It is stored as a hash only, so this is the one time it can be read."""
-    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    async with database.write() as session:
-        stored = StoredToken(role.value, customer_id, now + valid_for)
-        await add_token(session, _hash(token), stored, now)
-    return token
-
-
-async def caller_of(database: Database, token: str, now: datetime) -> Caller:
-    """Who a token stands for.
-
-    Raises:
-        NotSignedInError: it is unknown or expired, which look alike.
-    """
-    async with database.read() as session:
-        stored = await token_by_hash(session, _hash(token))
-    if stored is None or stored.expires_at <= now:
-        raise NotSignedInError("The token is unknown or has expired.")
-    return Caller(Role(stored.role), stored.customer_id, stored.id)
-
-
-def _hash(token: str) -> str:
-    # 256 random bits need no slow hash: there is nothing to guess.
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 from db.clock import start_clock, stored_now
 from db.engine import Database
@@ -12,6 +13,7 @@ from payments.choose import provider_of
 from payments.provider import PaymentProvider
 from planner.answers import Answers
 from planner.workers import PlannerPool
+from resolvers.identity import OpenIdProvider
 from settings import SettingInvalidError, Settings
 
 Clock = Callable[[], datetime]
@@ -59,6 +61,7 @@ class Services:
     planner: PlannerPool
     clock: Clock = system_clock
     cards: PaymentProvider | None = None
+    identity: OpenIdProvider | None = None
     answers: Answers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,6 +87,7 @@ class Services:
             PlannerPool(settings.planner_workers, settings.planner_waiting_max),
             system_clock if settings.clock == "system" else SettableClock(database),
             cards,
+            OpenIdProvider(settings, monotonic) if settings.oidc_issuer else None,
         )
 
     @property
@@ -105,6 +109,8 @@ class Services:
         await self.planner.close()
         if self.cards is not None:
             await self.cards.close()
+        if self.identity is not None:
+            await self.identity.close()
         await self.database.close()
 
 

@@ -27,8 +27,10 @@ from strawberry.types.graphql import OperationType
 
 import schema.enums  # noqa: F401 # registers the enumerations before the schema is built
 from db.engine import DatabaseUnavailableError
-from resolvers.access import Caller, NotSignedInError, caller_of
+from resolvers.access import Caller, NotSignedInError
+from resolvers.identity import IdentityUnavailableError
 from resolvers.services import Services
+from resolvers.tokens import sign_in
 from resolvers.webhook_delivery import work as deliver_webhooks
 from resolvers.worker import work
 from schema.accounts import Account, AccountGroup
@@ -164,7 +166,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         try:
             await self._services.refresh_clock()
             return Context(self._services, await self._caller(authorization))
-        except (NotSignedInError, DatabaseUnavailableError) as failure:
+        except (NotSignedInError, IdentityUnavailableError, DatabaseUnavailableError) as failure:
             return Context(self._services, None, failure)
 
     async def _caller(self, header: str | None) -> Caller | None:
@@ -173,7 +175,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotSignedInError("The Authorization header must be: Bearer <token>.")
-        return await caller_of(self._services.database, token.strip(), self._services.sign_in_clock())
+        return await sign_in(self._services, token.strip())
 
     def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
         """Only browsers that open the page ask for HTML; tools send ``*/*``."""

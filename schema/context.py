@@ -51,7 +51,8 @@ class Context:
         """Who is asking; None when no token was sent.
 
         Raises:
-            NotSignedInError, DatabaseUnavailableError: a token was sent, but could not be accepted.
+            NotSignedInError, IdentityUnavailableError, DatabaseUnavailableError: a token was sent, but could not be
+                accepted.
         """
         if self._sign_in_failure is not None:
             raise self._sign_in_failure

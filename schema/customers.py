@@ -9,7 +9,7 @@ from db.accounts import AccountFilter
 from domain.accounts import AccountStatus
 from domain.customers import Customer as DomainCustomer
 from domain.customers import CustomerKind, DeactivationPolicy
-from resolvers import account_reads, purchase_reads, quotes, reads
+from resolvers import account_reads, purchase_reads, quotes, reads, tokens
 from resolvers.reads import Page
 from schema.accounts import AccountConnection, AccountGroup, account_connection, account_group
 from schema.context import Info
@@ -28,6 +28,7 @@ from schema.purchases import PurchaseConnection, purchase_connection
 from schema.quotes import QuoteConnection, quote_connection
 from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, parse_cursor
 from schema.spot_orders import SpotOrderConnection, SpotOrderEdge, spot_order
+from schema.tokens import AccessToken, access_token
 from schema.webhooks import WebhookEndpoint, webhook_endpoint
 
 
@@ -184,6 +185,13 @@ class Customer(Node):
     @strawberry.field(description="Where its events are sent, oldest endpoint first. For owners and operators.")
     async def webhook_endpoints(self, info: Info) -> list[WebhookEndpoint]:
         return [webhook_endpoint(found) for found in await info.context.webhook_endpoints.load(self.record.id)]
+
+    @strawberry.field(
+        description="What its owners may still sign in with, newest first, at most 100. For owners and operators."
+    )
+    async def access_tokens(self, info: Info) -> list[AccessToken]:
+        found = await tokens.tokens_of(info.context.services, info.context.caller, self.record.id)
+        return [access_token(item) for item in found]
 
     @strawberry.field(description="Spot orders, newest first.")
     async def spot_orders(self, info: Info, first: First, after: After = None) -> SpotOrderConnection:

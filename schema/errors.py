@@ -19,19 +19,31 @@ from strawberry.utils.str_converters import to_camel_case
 import domain.account_errors
 import domain.commerce_errors
 import domain.errors
+import domain.token_errors
 import domain.webhook_errors
 from db.engine import DatabaseUnavailableError
 from domain.errors import Refused, RuleError
 from payments.provider import ProviderUnavailableError
 from planner.workers import PlannerBusyError, PlannerInterruptedError
 from resolvers.access import AccessError
+from resolvers.identity import IdentityUnavailableError
 
 logger = logging.getLogger("spotplan")
 
-ERROR_MODULES = (domain.errors, domain.account_errors, domain.commerce_errors, domain.webhook_errors)
+ERROR_MODULES = (
+    domain.errors,
+    domain.account_errors,
+    domain.commerce_errors,
+    domain.webhook_errors,
+    domain.token_errors,
+)
 
 RETRYABLE: dict[type[Exception], tuple[str, str]] = {
     DatabaseUnavailableError: ("UNAVAILABLE", "The database is not available. Try again in a moment."),
+    IdentityUnavailableError: (
+        "IDENTITY_PROVIDER_UNAVAILABLE",
+        "The OpenID Connect provider does not publish its keys at the moment. Try again in a moment.",
+    ),
     PlannerBusyError: ("PLANNER_BUSY", "The planner is busy. Try again in a moment."),
     ProviderUnavailableError: (
         "PAYMENT_PROVIDER_UNAVAILABLE",

@@ -9,6 +9,7 @@ from strawberry.relay.utils import from_base64, to_base64
 
 from domain import global_ids
 from domain.errors import CursorInvalid, NotFound
+from domain.global_ids import parse_id
 
 First = Annotated[int, strawberry.argument(description="How many objects a page has: 1 to 100.")]
 After = Annotated[
@@ -32,19 +33,6 @@ class PageInfo:
 def global_id(type_name: str, key: int) -> strawberry.ID:
     """The global id of a stored object."""
     return strawberry.ID(global_ids.global_id(type_name, key))
-
-
-def parse_id(text: str) -> tuple[str, int]:
-    """The type name and key of a global id.
-
-    Raises:
-        ValueError: it is not one of ours.
-    """
-    type_name, key = from_base64(text)
-    number = int(key)
-    if not 0 < number < 2**31 or to_base64(type_name, number) != text:
-        raise ValueError(text)
-    return type_name, number
 
 
 def key_of(text: str, type_name: str, field: str) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import strawberry
 
+from domain.global_ids import parse_id
 from resolvers import account_reads, catalogue, reads
 from resolvers import contract_orders as contracting
 from resolvers import recommend as planning
@@ -28,7 +29,7 @@ from schema.purchase_mutations import (
     contract_order_preview,
 )
 from schema.quotes import QuoteMutations
-from schema.relay import After, First, Node, parse_cursor, parse_id
+from schema.relay import After, First, Node, parse_cursor
 from schema.spot_orders import (
     SpotOrderInput,
     SpotOrderMutations,
@@ -36,6 +37,7 @@ from schema.spot_orders import (
     spot_items,
     spot_order_preview,
 )
+from schema.tokens import TokenMutations
 from schema.webhooks import WebhookMutations
 
 
@@ -188,6 +190,7 @@ class Mutation(
     CatalogueMutations,
     ClockMutations,
     WebhookMutations,
+    TokenMutations,
 ):
     pass
 

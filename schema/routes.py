@@ -12,13 +12,13 @@ from db.engine import DatabaseUnavailableError
 from documents.pdf import pdf
 from documents.texts import Language
 from domain.documents import Document
+from domain.global_ids import parse_id
 from payments.provider import ProviderRefusedError, ProviderUnavailableError, SignatureInvalidError
 from resolvers import purchase_reads, quotes
 from resolvers.access import AccessError, Caller
 from resolvers.payments import receive_event
 from resolvers.services import Services
 from schema.context import Context
-from schema.relay import parse_id
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

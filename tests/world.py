@@ -11,8 +11,9 @@ from db.customers import add_customer
 from domain.contracts import AdditionalLicence, BillingCycle, MainContract, Term
 from domain.customers import Customer, CustomerKind
 from domain.months import Period
-from resolvers.access import Role, issue_token
+from resolvers.access import Role
 from resolvers.services import Services
+from resolvers.tokens import issue_token
 from schema.relay import global_id
 
 

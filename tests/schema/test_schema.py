@@ -124,4 +124,6 @@ def test_the_names_of_the_surface() -> None:
         "webhookEndpointEnable",
         "webhookEndpointRotateSecret",
         "webhookReplay",
+        "tokenRotate",
+        "tokenRevoke",
     ]

@@ -24,9 +24,9 @@ from db.customers import save_policy
 from db.tables import AccountGroupMemberRow, AccountGroupRow, AccountRow, IdempotencyKeyRow, SpotOrderRow
 from domain.accounts import AUTO_DEACTIVATION
 from domain.customers import DeactivationPolicy
+from domain.global_ids import parse_id
 from resolvers.access import Role
 from resolvers.services import Services
-from schema.relay import parse_id
 from tests.people import REGISTER
 from tests.processes import Server, free_port
 from tests.replay import check_history
