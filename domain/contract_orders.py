@@ -94,7 +94,7 @@ def upgrade(contract: MainContract | None, plan: Plan, *, today: date) -> Contra
         NoPaidContract, DayOutsideTerm, PlanNotForSale, UnitSizeDiffers, NotAnUpgrade.
     """
     starts_on = today
-    term = _term_on(contract, starts_on, today)
+    term = _term_on(contract, starts_on, today, field="customerId")
     price = _price(plan, starts_on)
     if plan.accounts_per_unit != term.accounts_per_unit:
         raise UnitSizeDiffers(
@@ -152,7 +152,7 @@ def _term_item(
     return ContractItem(kind, term, term.period, units, units * unit)
 
 
-def _term_on(contract: MainContract | None, starts_on: date, today: date) -> Term:
+def _term_on(contract: MainContract | None, starts_on: date, today: date, field: str = "startsOn") -> Term:
     if contract is None or contract.has_ended(by=today):
         raise _no_contract(contract)
     try:
@@ -160,7 +160,8 @@ def _term_on(contract: MainContract | None, starts_on: date, today: date) -> Ter
             return contract.term_on(starts_on)
     except LookupError:
         pass
-    raise DayOutsideTerm(day=starts_on, today=today, last_day=contract.terms[-1].period.last_day)
+    first_day, last_day = max(today, contract.starts_on), contract.terms[-1].period.last_day
+    raise DayOutsideTerm(field=field, day=starts_on, first_day=first_day, last_day=last_day)
 
 
 def _price(plan: Plan, day: date) -> PlanPrice:

@@ -178,7 +178,7 @@ async def test_a_transfer_confirms_when_the_money_is_recorded(api: Api, world: W
     assert cancelled["spotOrderCancel"]["order"]["status"] == "CANCELLED"
     back = mutation("refundRecord")
     (error,) = await refused(api, token, back, purchaseId=purchase["id"], amount=5_501, idempotencyKey="r")
-    assert (error["received"], error["expected"]) == (5_501, 5_500)
+    assert (error["code"], error["amount"], error["amountMax"]) == ("REFUND_OUT_OF_RANGE", 5_501, 5_500)
     payload = await accepted(api, token, back, purchaseId=purchase["id"], amount=5_500, idempotencyKey="r")
     assert amounts(payload["purchase"]) == [
         ("INVOICE", 5_500), ("PAYMENT", -5_500), ("CREDIT_NOTE", -5_500), ("REFUND", 5_500),
