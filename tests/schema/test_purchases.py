@@ -4,9 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
+from db.tables import Base
 from domain.months import Period
 from resolvers.access import Role
+from resolvers.services import Services
 from tests.commerce import (
     AGREED,
     CANCEL_RENEWAL,
@@ -29,6 +32,16 @@ from tests.world import CANCEL, Api, TestClock, World, confirmed, placed, starte
 pytestmark = pytest.mark.anyio
 
 TERM: dict[str, Any] = {"planCode": "STARTER", "units": 1, "billingCycle": "ANNUAL", "startsOn": "2026-04-10"}
+YEAR: dict[str, Any] = {  # of a school with 300 accounts: spring courses, summer, autumn, and the exams with their peak
+    "profile": [
+        {"from": "2026-04-20", "until": "2026-05-25", "accounts": 420},
+        {"from": "2026-07-10", "until": "2026-09-01", "accounts": 650},
+        {"from": "2026-10-05", "until": "2026-11-01", "accounts": 450},
+        {"from": "2026-12-01", "until": "2027-01-10", "accounts": 450},
+        {"from": "2027-01-10", "until": "2027-02-03", "accounts": 800},
+        {"from": "2027-02-03", "until": "2027-03-31", "accounts": 520},
+    ]
+}
 CAPACITY = "query($on: Date!) { customer { capacity(on: $on) } }"
 
 
@@ -220,55 +233,82 @@ async def test_a_confirmed_spot_is_taken_back_before_it_starts_unless_people_nee
     assert [(error["code"], error["status"]) for error in payload["errors"]] == [("ORDER_MOVE_REFUSED", "ACTIVE")]
 
 
-async def test_a_recommendation_becomes_one_purchase_and_one_invoice(api: Api, world: World) -> None:
-    owner = await world.customer(starter())
-    demand = {
-        "profile": [
-            {"from": "2026-05-01", "until": "2026-06-01", "accounts": 200},
-            {"from": "2026-08-10", "until": "2026-10-01", "accounts": 350},
-            {"from": "2026-12-05", "until": "2027-01-20", "accounts": 280},
-        ]
-    }
-    saved = await accepted(api, owner.token, SAVE, demand=demand)
-    orders, total = saved["recommendation"]["orders"], saved["recommendation"]["total"]["minorUnits"]
+async def rows(services: Services) -> dict[str, int]:
+    """How many rows every table has."""
+    async with services.database.read() as session:
+        counts = {
+            table.name: (await session.execute(select(func.count()).select_from(table))).scalar_one()
+            for table in Base.metadata.sorted_tables
+        }
+    assert len(counts) > 20
+    return counts
+
+
+async def test_a_recommendation_for_a_year_becomes_six_orders_and_one_invoice(api: Api, world: World) -> None:
+    owner = await world.customer(starter(units=3))
+    saved = await accepted(api, owner.token, SAVE, demand=YEAR)
+    assert saved["recommendation"]["total"]["minorUnits"] == 148_500
     given = {
         "recommendationId": saved["recommendationId"],
         "agreedTermsVersion": AGREED,
-        "expectedTotal": total,
+        "expectedTotal": 148_500,
         "paymentMethod": "INVOICE",
         "idempotencyKey": "plan",
     }
     order = mutation("recommendationOrder")
-    (error,) = await refused(api, owner.token, order, **{**given, "expectedTotal": total - 1})
-    assert (error["code"], error["expectedTotal"], error["currentTotal"]) == ("PRICE_CHANGED", total - 1, total)
+    (error,) = await refused(api, owner.token, order, **{**given, "expectedTotal": 148_499})
+    assert (error["code"], error["expectedTotal"], error["currentTotal"]) == ("PRICE_CHANGED", 148_499, 148_500)
     purchase = (await accepted(api, owner.token, order, **given))["purchase"]
-    assert len(purchase["spotOrders"]) == len(orders) > 2
-    assert {item["status"] for item in purchase["spotOrders"]} == {"CONFIRMED"}
-    assert [item["total"]["minorUnits"] for item in purchase["documents"]] == [total]
-    assert await capacity(api, owner.token, "2026-09-01") == 400
+    assert [
+        (item["startsOn"], item["months"], item["accounts"], item["status"]) for item in purchase["spotOrders"]
+    ] == [
+        ("2026-04-20", 2, 200, "CONFIRMED"),
+        ("2026-07-10", 2, 400, "CONFIRMED"),
+        ("2026-10-05", 1, 200, "CONFIRMED"),
+        ("2026-12-01", 2, 200, "CONFIRMED"),
+        ("2027-01-10", 1, 300, "CONFIRMED"),
+        ("2027-02-01", 2, 300, "CONFIRMED"),
+    ]
+    (invoice,) = purchase["documents"]
+    assert (invoice["kind"], invoice["number"], invoice["dueOn"]) == ("INVOICE", "INV-2026-00001", "2026-05-31")
+    assert invoice["taxSums"] == [{"percent": "10", "net": {"minorUnits": 135_000}, "tax": {"minorUnits": 13_500}}]
+    assert [(item["orderNumber"], item["net"]["minorUnits"]) for item in invoice["items"]] == [
+        (item["number"], net)
+        for item, net in zip(purchase["spotOrders"], (20_000, 40_000, 10_000, 20_000, 15_000, 30_000), strict=True)
+    ]
+    assert amounts(purchase) == [("INVOICE", 148_500)]
+    days = ("2026-04-20", "2026-07-10", "2026-10-05", "2026-12-01", "2027-01-10", "2027-02-03", "2027-03-31")
+    assert [await capacity(api, owner.token, day) for day in days] == [500, 700, 500, 500, 800, 900, 600]
     assert (await accepted(api, owner.token, order, **given))["purchase"]["id"] == purchase["id"]
     (error,) = await refused(api, owner.token, order, **{**given, "idempotencyKey": "twice"})
     assert error["code"] == "RECOMMENDATION_NOT_ORDERABLE"
 
 
-async def test_a_recommendation_is_refused_with_what_changed(api: Api, world: World) -> None:
-    owner = await world.customer(starter())
-    demand = {"csv": "2026-05-01,2026-06-01,200"}
-    saved = await accepted(api, owner.token, SAVE, demand=demand)
+async def test_with_one_spot_bought_in_between_the_year_is_refused_and_nothing_is_stored(
+    api: Api, world: World, services: Services
+) -> None:
+    owner = await world.customer(starter(units=3))
+    saved = await accepted(api, owner.token, SAVE, demand=YEAR)
     await confirmed(api, owner.token, "between", startsOn="2026-09-01")
-    (error,) = await refused(
-        api,
-        owner.token,
-        mutation("recommendationOrder"),
-        recommendationId=saved["recommendationId"],
-        agreedTermsVersion=AGREED,
-        expectedTotal=5_500,
-        idempotencyKey="plan",
-    )
-    assert error["code"] == "RECOMMENDATION_OUTDATED"
+    order = mutation("recommendationOrder")
+    given = {
+        "recommendationId": saved["recommendationId"],
+        "agreedTermsVersion": AGREED,
+        "expectedTotal": 148_500,
+        "paymentMethod": "INVOICE",
+        "idempotencyKey": "plan",
+    }
+    before = await rows(services)
+    (error,) = await refused(api, owner.token, order, **given)
+    assert (error["code"], error["field"]) == ("RECOMMENDATION_OUTDATED", "recommendationId")
     assert error["changes"] == ["SPOT_ORDER_CONFIRMED at 2026-04-10 03:00:00 UTC"]
-    query = "{ customer { purchases(first: 5) { totalCount } } }"
-    assert (await api.data(query, owner.token))["customer"]["purchases"]["totalCount"] == 1
+    assert await rows(services) == before
+    assert (before["purchases"], before["spot_orders"], before["documents"]) == (1, 1, 1)
+    # As the refusal says: a new plan can be ordered, under the same key, because nothing of the first was stored.
+    again = await accepted(api, owner.token, SAVE, demand=YEAR)
+    fresh = {**given, "recommendationId": again["recommendationId"]}
+    purchase = (await accepted(api, owner.token, order, **fresh))["purchase"]
+    assert (len(purchase["spotOrders"]), len(purchase["documents"])) == (6, 1)
 
 
 async def test_sales_quote_and_the_owner_accepts_at_the_held_price_once(
