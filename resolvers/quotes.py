@@ -43,7 +43,7 @@ from planner.problem import OrderKind, PlannedOrder, PlanStatus
 from resolvers import contract_orders, purchases
 from resolvers.access import Caller, Role, customer_in_reach, require
 from resolvers.contract_orders import LicenceItems, TermItems
-from resolvers.documents import draft
+from resolvers.documents import draft, plan_on
 from resolvers.fields import renamed
 from resolvers.idempotency import KeyedRequest
 from resolvers.purchases import Basket, SpotItems
@@ -347,7 +347,8 @@ def _of_item(refusal: RuleError, index: int) -> RuleError:
 
 async def _issued(work: Work, items: tuple[HeldItem, ...], valid_until: date) -> Quote:
     names = {plan.code: plan.name for plan in await all_plans(work.session)}
-    lines = [item.line(names) for item in items]
+    codes = [item.term.plan_code if item.term else plan_on(work.contract, item.period.starts_on) for item in items]
+    lines = [item.line(names.get(code, code)) for item, code in zip(items, codes, strict=True)]
     document = replace(draft(work, DocumentKind.QUOTE, lines, tax_groups(lines)), valid_until=valid_until)
     with renamed({"accounts": "items"}):
         purchases.check_total(document.total_minor)

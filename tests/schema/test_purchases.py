@@ -1,5 +1,6 @@
 """The main contract, purchases, documents and money over GraphQL, on both databases."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from db.tables import Base
+from domain.customers import CustomerKind
 from domain.months import Period
 from resolvers.access import Role
 from resolvers.services import Services
@@ -370,6 +372,40 @@ async def test_documents_come_as_page_and_pdf_for_those_who_may_see_them(api: Ap
         answer = await api.client.get(path, headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == status
     assert (await api.client.get(path)).status_code == 401
+
+
+@pytest.mark.parametrize(("kind", "honorific"), [(CustomerKind.CORPORATE, "御中"), (CustomerKind.INDIVIDUAL, "様")])
+async def test_documents_address_organisations_and_persons_and_name_the_plan(
+    api: Api, world: World, kind: CustomerKind, honorific: str
+) -> None:
+    owner = await world.customer(
+        starter("2025-06-01", "2026-06-01"), replace(starter("2026-06-01", "2027-06-01"), plan_code="STANDARD"),
+        name="青葉", kind=kind,
+    )  # fmt: skip
+    items = [
+        {"spot": {"accounts": 100, "startsOn": "2026-05-31", "months": 1}},
+        {"spot": {"accounts": 100, "startsOn": "2026-06-01", "months": 1}},
+        {"additionalLicence": {"units": 1, "startsOn": "2026-06-01"}},
+    ]
+    given = {"customerId": owner.id, "items": items, "validUntil": "2026-04-30", "idempotencyKey": "q"}
+    sales = await world.token(Role.SALES)
+    quote = (await accepted(api, sales, ISSUE, **given))["quote"]
+    answer = {"agreedTermsVersion": AGREED, "expectedTotal": quote["total"]["minorUnits"], "idempotencyKey": "a"}
+    purchase = (await accepted(api, owner.token, mutation("quoteAccept"), quoteId=quote["id"], **answer))["purchase"]
+    await paid(api, owner.token, purchase, "BANK_TRANSFER")
+    money = {"purchaseId": purchase["id"], "amount": quote["total"]["minorUnits"], "idempotencyKey": "m"}
+    await accepted(api, await operator(world), mutation("paymentRecord"), **money)
+    await accepted(api, owner.token, CANCEL, orderId=purchase["spotOrders"][0]["id"])
+    page = "html(language: JA) items { planName }"
+    issued = f"... on Quote {{ {page} }} ... on Purchase {{ documents {{ {page} }} }}"
+    query = f"query($id: ID!) {{ node(id: $id) {{ {issued} }} }}"
+    offer = (await api.data(query, sales, id=quote["id"]))["node"]
+    invoice, note = (await api.data(query, sales, id=purchase["id"]))["node"]["documents"]
+    names = [["Starter", "Standard", "Standard"], ["Starter", "Standard", "Standard"], ["Starter"]]
+    for document, plans in zip((offer, invoice, note), names, strict=True):
+        assert [item["planName"] for item in document["items"]] == plans
+        assert f'<bdi>青葉</bdi>&nbsp;<span class="whole">{honorific}</span>' in document["html"]
+        assert "スポット契約 Starter" in document["html"]
 
 
 async def test_nobody_pays_for_somebody_else(api: Api, world: World) -> None:
