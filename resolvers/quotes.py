@@ -50,7 +50,7 @@ from resolvers.purchases import Basket, SpotItems
 from resolvers.reads import Page, check_page_size
 from resolvers.recommend import Recommendation, RecommendCommand, recommend
 from resolvers.services import Services
-from resolvers.settling import open_customer
+from resolvers.settling import open_customer, settle
 from resolvers.spot_orders import spot_item_refusals, terms_refusals
 from resolvers.work import Work
 
@@ -189,6 +189,8 @@ async def issue(services: Services, caller: Caller | None, command: QuoteCommand
 async def accept(services: Services, caller: Caller | None, command: OrderCommand) -> Purchase:
     """Order what a quote offers, at its prices, once; paid at once if a method is given.
 
+    It is open again where the purchase it became is cancelled, or expires, before it is paid.
+
     Raises:
         QuoteNotOpen: it was accepted already, or its last day is over.
         Refused, PriceChanged, PaymentMethodUnavailable, NotFound, IdempotencyKeyReused, IdempotencyKeyInvalid: nothing
@@ -222,12 +224,17 @@ async def quote(services: Services, caller: Caller | None, quote_id: int) -> Quo
     signed_in = require(caller)
     async with services.database.read() as session:
         found = await quote_by_id(session, quote_id)
-    return found if found and _reaches(signed_in, found.customer_id) else None
+    if found is None or not _reaches(signed_in, found.customer_id):
+        return None
+    await settle(services, [found.customer_id])
+    async with services.database.read() as session:
+        return await quote_by_id(session, quote_id)
 
 
 async def quote_page(services: Services, customer_id: int, *, first: int, before_id: int | None) -> Page[Quote]:
     """Quotes of a customer that was reached already, newest first."""
     check_page_size(first)
+    await settle(services, [customer_id])
     async with services.database.read() as session:
         rows = await quotes_page(session, customer_id, first=first + 1, before_id=before_id)
     return Page(rows[:first], len(rows) > first)

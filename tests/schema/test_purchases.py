@@ -1,7 +1,7 @@
 """The main contract, purchases, documents and money over GraphQL, on both databases."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -352,6 +352,41 @@ async def test_sales_quote_and_the_owner_accepts_at_the_held_price_once(
     clock.now = datetime(2026, 4, 30, 15, tzinfo=UTC)
     (error,) = await refused(api, owner.token, accept, **{**answer, "quoteId": late["id"], "idempotencyKey": "c"})
     assert (error["status"], error["validUntil"]) == ("EXPIRED", "2026-04-30")
+
+
+async def test_a_quote_is_open_again_when_its_purchase_is_cancelled_or_never_paid(
+    api: Api, world: World, clock: TestClock
+) -> None:
+    owner = await world.customer(starter())
+    given = {"customerId": owner.id, "items": [{"spot": {"accounts": 100, "startsOn": "2026-04-29", "months": 1}}]}
+    sales = await world.token(Role.SALES)
+    quote = (await accepted(api, sales, ISSUE, **given, validUntil="2026-04-30", idempotencyKey="q"))["quote"]
+    answer = {"quoteId": quote["id"], "agreedTermsVersion": AGREED, "expectedTotal": 5_500}
+    accept = mutation("quoteAccept")
+    query = """query($id: ID!) { node(id: $id) { ... on Quote { status purchaseId } }
+      customer { quotes(first: 1) { edges { node { status purchaseId } } } } }"""
+
+    async def stands() -> tuple[str, str | None]:
+        found = await api.data(query, owner.token, id=quote["id"])
+        assert found["customer"]["quotes"]["edges"] == [{"node": found["node"]}]
+        return found["node"]["status"], found["node"]["purchaseId"]
+
+    first = (await accepted(api, owner.token, accept, **answer, idempotencyKey="1"))["purchase"]
+    assert await stands() == ("ACCEPTED", first["id"])
+    await accepted(api, owner.token, mutation("purchaseCancel"), purchaseId=first["id"])
+    assert await stands() == ("OPEN", None)
+    second = (await accepted(api, owner.token, accept, **answer, idempotencyKey="2"))["purchase"]
+    clock.now += timedelta(minutes=30)
+    assert await stands() == ("OPEN", None)
+    third = (await accepted(api, owner.token, accept, **answer, idempotencyKey="3", paymentMethod="INVOICE"))[
+        "purchase"
+    ]
+    assert len({first["id"], second["id"], third["id"]}) == 3
+    # What is paid stays accepted, even if it is taken back: the credit note has settled it.
+    await asked(api, owner.token, CANCEL, orderId=third["spotOrders"][0]["id"])
+    assert await stands() == ("ACCEPTED", third["id"])
+    clock.now = datetime(2026, 5, 1, tzinfo=UTC)
+    assert await stands() == ("ACCEPTED", third["id"])
 
 
 async def test_documents_come_as_page_and_pdf_for_those_who_may_see_them(api: Api, world: World) -> None:
