@@ -218,6 +218,11 @@ class OrderMoveRefused(RuleError):
     status: str
     wanted: str
 
+    @property
+    def message(self) -> str:
+        """One English sentence with both statuses, where they are two."""
+        return f"The order is {self.status} already." if self.status == self.wanted else super().message
+
 
 @dataclass(eq=False, kw_only=True)
 class OrderExpired(RuleError):

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from db.tables import Base
+from domain.contracts import AdditionalLicence
 from domain.customers import CustomerKind
 from domain.months import Period
 from resolvers.access import Role
@@ -29,7 +30,7 @@ from tests.commerce import (
     refused,
 )
 from tests.people import people, registered
-from tests.world import CANCEL, Api, TestClock, World, confirmed, placed, starter
+from tests.world import CANCEL, Api, TestClock, World, confirmed, period, placed, starter
 
 pytestmark = pytest.mark.anyio
 
@@ -164,6 +165,39 @@ async def test_an_upgrade_costs_the_difference_of_the_rest(api: Api, world: Worl
         idempotencyKey="down",
     )  # fmt: skip
     assert error["code"] == "NOT_AN_UPGRADE"
+
+
+async def test_an_upgrade_includes_licences_that_have_not_begun(api: Api, world: World) -> None:
+    licences = (
+        AdditionalLicence(period("2026-04-10", "2027-04-10"), 300),
+        AdditionalLicence(period("2026-10-21", "2027-04-10"), 200),
+        AdditionalLicence(period("2027-05-01", "2028-04-10"), 900),  # of the renewal, which keeps its plan
+    )
+    terms = (starter("2026-04-10", "2027-04-10"), starter("2027-04-10", "2028-04-10"))
+    owner = await world.customer(*terms, licences=licences)
+    purchase = await ordered(api, owner.token, "mainContractUpgrade", planCode="STANDARD")
+    (order,) = purchase["contractOrders"]
+    # Four units for the whole year, two for 171 days: 28,109 each, as published.
+    assert (order["units"], order["price"]["net"]["minorUnits"]) == (6, 4 * 60_000 + 2 * 28_109)
+
+
+async def test_who_pays_by_transfer_is_told_where_to(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+    await placed(api, owner.token)
+    query = "{ customer { purchases(first: 1) { edges { node { id total { minorUnits } transferTo } } } } }"
+
+    async def purchase() -> dict[str, Any]:
+        node: dict[str, Any] = (await api.data(query, owner.token))["customer"]["purchases"]["edges"][0]["node"]
+        return node
+
+    placed_ = await purchase()
+    assert placed_["transferTo"] is None
+    await paid(api, owner.token, placed_, "BANK_TRANSFER")
+    assert (await purchase())["transferTo"] == "Example Bank, Main Branch, Ordinary 1234567"
+    # A corporate customer may have an invoice instead, which names the account by itself.
+    done = await paid(api, owner.token, placed_, "INVOICE", key="instead")
+    assert (done["status"], done["paymentMethod"], amounts(done)) == ("CONFIRMED", "INVOICE", [("INVOICE", 5_500)])
+    assert (await purchase())["transferTo"] is None
 
 
 async def test_a_transfer_confirms_when_the_money_is_recorded(api: Api, world: World, clock: TestClock) -> None:

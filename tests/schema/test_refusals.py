@@ -321,7 +321,8 @@ async def test_what_is_over_is_refused_in_the_words_of_each_operation(api: Api, 
     ]
 
     def stays(field: str, wanted: str) -> list[Refusal]:
-        message = f"An order that is CONFIRMED cannot become {wanted}."
+        said = "The order is CONFIRMED already."
+        message = said if wanted == "CONFIRMED" else f"An order that is CONFIRMED cannot become {wanted}."
         return [refusal("OrderMoveRefused", field, message, status="CONFIRMED", wanted=wanted)]
 
     assert await refusals(api, owner.token, "purchaseCheckout", **checkout(paid_already)) == stays(
