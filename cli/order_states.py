@@ -11,7 +11,7 @@ CAUSES: dict[tuple[OrderStatus, OrderStatus], str] = {
     (_S.AWAITING_PAYMENT_METHOD, _S.CANCELLED): "the customer",
     (_S.AWAITING_PAYMENT_METHOD, _S.EXPIRED): "time: 30 minutes without a payment method",
     (_S.PENDING_PAYMENT, _S.AWAITING_PAYMENT_METHOD): "the card was declined",
-    (_S.PENDING_PAYMENT, _S.CONFIRMED): "the card was charged, the transfer arrived",
+    (_S.PENDING_PAYMENT, _S.CONFIRMED): "the card was charged, the transfer arrived, or checkout by invoice instead",
     (_S.PENDING_PAYMENT, _S.CANCELLED): "the customer",
     (_S.PENDING_PAYMENT, _S.EXPIRED): "time: no payment in time (14 days for a transfer)",
     (_S.CONFIRMED, _S.ACTIVE): "time: its first day",

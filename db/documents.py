@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.commerce_tables import DocumentNumberRow, DocumentRow, LedgerEntryRow
+from domain.customers import CustomerKind
 from domain.documents import Document, DocumentKind, DocumentLine, Issuer, ItemKind, TaxGroup
 from domain.ledger import EntryKind, LedgerEntry
 from domain.months import Period
@@ -151,6 +152,7 @@ def content_of(document: Document) -> dict[str, Any]:
             issuer.bank_account,
         ],
         "recipient": document.recipient,
+        "recipient_kind": document.recipient_kind.value,
         "lines": [
             {
                 "kind": line.kind.value,
@@ -202,6 +204,8 @@ def document_of(kind: DocumentKind, issued_on: date, content: dict[str, Any]) ->
         due_on=date.fromisoformat(content["due_on"]) if content["due_on"] else None,
         valid_until=date.fromisoformat(content["valid_until"]) if content["valid_until"] else None,
         refers_to=content["refers_to"],
+        # Documents never change: those from before it was stored have none.
+        recipient_kind=CustomerKind(content.get("recipient_kind", CustomerKind.CORPORATE)),
     )
 
 

@@ -4,17 +4,21 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.commerce_tables import QuoteRow, SavedRecommendationRow
+from db.commerce_tables import PurchaseRow, QuoteRow, SavedRecommendationRow
 from db.documents import content_of, document_of
 from domain.contracts import BillingCycle, Term
 from domain.documents import DocumentKind, ItemKind
 from domain.held import HeldItem
 from domain.money import Charge
 from domain.months import Period
+from domain.orders import OrderStatus
 from domain.quotes import Quote, SavedRecommendation
+
+UNPAID_VALUES = frozenset({OrderStatus.CANCELLED.value, OrderStatus.EXPIRED.value})
+"""Of purchases that came to nothing: what is confirmed is only ever taken back order by order."""
 
 
 async def add_recommendation(session: AsyncSession, saved: SavedRecommendation) -> SavedRecommendation:
@@ -70,16 +74,18 @@ async def add_quote(session: AsyncSession, quote: Quote) -> Quote:
 
 async def quote_by_id(session: AsyncSession, quote_id: int) -> Quote | None:
     """A quote; None if there is none."""
-    row = await session.get(QuoteRow, quote_id)
-    return _quote(row) if row else None
+    found = (await session.execute(_quotes().where(QuoteRow.id == quote_id))).one_or_none()
+    return _quote(found[0], found[1]) if found else None
 
 
 async def quotes_page(session: AsyncSession, customer_id: int, *, first: int, before_id: int | None) -> list[Quote]:
     """Up to ``first`` quotes of a customer, newest first."""
-    query = select(QuoteRow).where(QuoteRow.customer_id == customer_id)
+    query = _quotes().where(QuoteRow.customer_id == customer_id)
     if before_id is not None:
         query = query.where(QuoteRow.id < before_id)
-    return [_quote(row) for row in await session.scalars(query.order_by(QuoteRow.id.desc()).limit(first))]
+    return [
+        _quote(row, status) for row, status in await session.execute(query.order_by(QuoteRow.id.desc()).limit(first))
+    ]
 
 
 async def quotes_count(session: AsyncSession, customer_id: int) -> int:
@@ -93,7 +99,11 @@ async def mark_accepted(session: AsyncSession, quote_id: int, purchase_id: int) 
     await session.execute(update(QuoteRow).where(QuoteRow.id == quote_id).values(purchase_id=purchase_id))
 
 
-def _quote(row: QuoteRow) -> Quote:
+def _quotes() -> Select[QuoteRow, str]:
+    return select(QuoteRow, PurchaseRow.status).outerjoin(PurchaseRow, PurchaseRow.id == QuoteRow.purchase_id)
+
+
+def _quote(row: QuoteRow, purchase_status: str | None) -> Quote:
     return Quote(
         id=row.id,
         customer_id=row.customer_id,
@@ -101,7 +111,7 @@ def _quote(row: QuoteRow) -> Quote:
         valid_until=row.valid_until,
         items=tuple(_item(values) for values in row.items),
         document=document_of(DocumentKind.QUOTE, row.issued_on, row.content),
-        purchase_id=row.purchase_id,
+        purchase_id=None if purchase_status in UNPAID_VALUES else row.purchase_id,
     )
 
 

@@ -108,7 +108,7 @@ def sheet(document: Document, language: Language) -> Sheet:
         title=kind.title,
         legal_title=kind.legal_title,
         facts=_facts(document, words, language),
-        recipient=Recipient(kind.recipient, shown(document.recipient), words.honorific),
+        recipient=Recipient(kind.recipient, shown(document.recipient), words.honorifics.get(document.recipient_kind)),
         issuer=_issuer(document, words),
         lead=kind.lead,
         amount=Fact(kind.amount, total),

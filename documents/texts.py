@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from domain.customers import CustomerKind
 from domain.documents import DocumentKind, ItemKind
 from domain.months import Period
 from domain.orders import PaymentMethod
@@ -59,7 +60,7 @@ class Words:
     items: Mapping[ItemKind, str]
     item_of_plan: str
     payment_methods: Mapping[PaymentMethod, str]
-    honorific: str | None
+    honorifics: Mapping[CustomerKind, str]
     issuer: str | None
     issued_on: str
     refers_to: str
@@ -127,7 +128,7 @@ JA = Words(
         PaymentMethod.CREDIT_CARD: "クレジットカード",
         PaymentMethod.BANK_TRANSFER: "銀行振込",
     },
-    honorific="御中",
+    honorifics={CustomerKind.CORPORATE: "御中", CustomerKind.INDIVIDUAL: "様"},
     issuer=None,
     issued_on="発行日",
     refers_to="対象の請求書",
@@ -195,7 +196,7 @@ EN = Words(
         PaymentMethod.CREDIT_CARD: "Credit card",
         PaymentMethod.BANK_TRANSFER: "Bank transfer",
     },
-    honorific=None,
+    honorifics={},
     issuer="From",
     issued_on="Date of issue",
     refers_to="For invoice",
@@ -262,7 +263,7 @@ def days(period: Period, months: int | None, language: Language) -> str:
 
 
 def item(kind: ItemKind, plan_name: str, language: Language) -> str:
-    """What a line is about; a spot adds accounts to whatever plan is in force and names none."""
+    """What a line is about, and of which plan where it is known."""
     words = WORDS[language]
     if not plan_name:
         return words.items[kind]

@@ -47,12 +47,12 @@ class UnitSizeDiffers(RuleError):
 
 @dataclass(eq=False, kw_only=True)
 class DayOutsideTerm(RuleError):
-    """Licences and upgrades begin today or later, on a day of a term."""
+    """Licences and upgrades begin on a day of the contract, today or later: from firstDay to lastDay."""
 
-    template = "{day} is not a day from today, {today}, to the contract's last, {last_day}."
+    template = "{day} is not a day from {first_day} to {last_day}, on which something can be added to the contract."
     field: str = "startsOn"
     day: date
-    today: date
+    first_day: date
     last_day: date
 
 
@@ -129,6 +129,16 @@ class PaymentAmountDiffers(RuleError):
 
 
 @dataclass(eq=False, kw_only=True)
+class RefundOutOfRange(RuleError):
+    """No more can be given back than what was paid, is not owed any more and is not on its way to a card."""
+
+    template = "{amount} minor units cannot have been given back: at most {amount_max} are to be given back."
+    field: str = "amount"
+    amount: int
+    amount_max: int
+
+
+@dataclass(eq=False, kw_only=True)
 class ContractChanged(RuleError):
     """The contract has changed since the order was placed, so that it cannot take effect any more."""
 
@@ -191,6 +201,16 @@ class RecommendationNotOrderable(RuleError):
     field: str = "recommendationId"
     status: str
     orders: int
+
+
+@dataclass(eq=False, kw_only=True)
+class QuoteItemsOutOfRange(RuleError):
+    """A quote has 1 to itemsMax items."""
+
+    template = "A quote has 1 to {items_max} items, not {items}."
+    field: str = "items"
+    items: int
+    items_max: int
 
 
 @dataclass(eq=False, kw_only=True)

@@ -94,7 +94,7 @@ def upgrade(contract: MainContract | None, plan: Plan, *, today: date) -> Contra
         NoPaidContract, DayOutsideTerm, PlanNotForSale, UnitSizeDiffers, NotAnUpgrade.
     """
     starts_on = today
-    term = _term_on(contract, starts_on, today)
+    term = _term_on(contract, starts_on, today, field="customerId")
     price = _price(plan, starts_on)
     if plan.accounts_per_unit != term.accounts_per_unit:
         raise UnitSizeDiffers(
@@ -117,20 +117,20 @@ def upgrade(contract: MainContract | None, plan: Plan, *, today: date) -> Contra
         monthly_unit_price_minor=price.monthly_unit_price_minor,
         annual_unit_price_minor=price.annual_unit_price_minor,
     )
-    licensed = sum(
-        licence.accounts // term.accounts_per_unit
+    # Licences of the term that have not begun are upgraded from their own first day on.
+    parts = [(starts_on, term.units)] + [
+        (max(starts_on, licence.period.starts_on), licence.accounts // term.accounts_per_unit)
         for licence in (contract.additional_licences if contract else ())
-        if licence.period.contains(starts_on) and licence.period.ends_before == rest.ends_before
-    )
-    units = term.units + licensed
+        if licence.period.ends_before == rest.ends_before
+    ]
     # Published example: from 30,000 to 90,000, 171 days: 28,109 per unit, counted from the difference, 60,000.
     difference = replace(
         upgraded,
         monthly_unit_price_minor=max(0, upgraded.monthly_unit_price_minor - term.monthly_unit_price_minor),
         annual_unit_price_minor=upgraded.annual_unit_price_minor - term.annual_unit_price_minor,
     )
-    net = additional_licence_net_minor(difference, starts_on=starts_on, units=units)
-    return ContractItem(ItemKind.UPGRADE, upgraded, rest, units, net)
+    net = sum(additional_licence_net_minor(difference, starts_on=day, units=units) for day, units in parts)
+    return ContractItem(ItemKind.UPGRADE, upgraded, rest, sum(units for _, units in parts), net)
 
 
 def _term_item(
@@ -152,7 +152,7 @@ def _term_item(
     return ContractItem(kind, term, term.period, units, units * unit)
 
 
-def _term_on(contract: MainContract | None, starts_on: date, today: date) -> Term:
+def _term_on(contract: MainContract | None, starts_on: date, today: date, field: str = "startsOn") -> Term:
     if contract is None or contract.has_ended(by=today):
         raise _no_contract(contract)
     try:
@@ -160,7 +160,8 @@ def _term_on(contract: MainContract | None, starts_on: date, today: date) -> Ter
             return contract.term_on(starts_on)
     except LookupError:
         pass
-    raise DayOutsideTerm(day=starts_on, today=today, last_day=contract.terms[-1].period.last_day)
+    first_day, last_day = max(today, contract.starts_on), contract.terms[-1].period.last_day
+    raise DayOutsideTerm(field=field, day=starts_on, first_day=first_day, last_day=last_day)
 
 
 def _price(plan: Plan, day: date) -> PlanPrice:

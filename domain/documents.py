@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from domain.customers import CustomerKind
 from domain.money import round_down
 from domain.months import Period
 from domain.orders import PaymentMethod
@@ -57,8 +58,8 @@ class Issuer:
 class DocumentLine:
     """One item: units of a plan over a period. ``net_minor`` is what it costs; negative never: credit notes say so.
 
-    ``months`` is the number of whole months of a spot; None where the period is that of a term. ``order_number`` names
-    the order that it comes from; None in a quote.
+    ``plan_name`` of a spot is that of its first day. ``months`` is the number of whole months of a spot; None where the
+    period is that of a term. ``order_number`` names the order that it comes from; None in a quote.
     """
 
     kind: ItemKind
@@ -137,6 +138,7 @@ class Document:
     due_on: date | None = None
     valid_until: date | None = None
     refers_to: str | None = None
+    recipient_kind: CustomerKind = CustomerKind.CORPORATE
 
     @property
     def net_minor(self) -> int:

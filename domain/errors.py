@@ -136,9 +136,9 @@ class NoPaidContract(RuleError):
 
 @dataclass(eq=False, kw_only=True)
 class StartsInThePast(RuleError):
-    """A spot contract cannot start before today, in the customer's time zone."""
+    """Nothing can start before today, in the customer's time zone."""
 
-    template = "The spot would start on {starts_on}, before today, {today}."
+    template = "The first day, {starts_on}, is before today, {today}."
     field: str = "startsOn"
     starts_on: date
     today: date
@@ -217,6 +217,11 @@ class OrderMoveRefused(RuleError):
     field: str = "orderId"
     status: str
     wanted: str
+
+    @property
+    def message(self) -> str:
+        """One English sentence with both statuses, where they are two."""
+        return f"The order is {self.status} already." if self.status == self.wanted else super().message
 
 
 @dataclass(eq=False, kw_only=True)

@@ -34,12 +34,11 @@ class HeldItem:
             raise ValueError("a spot is no item of the main contract")
         return ContractItem(self.kind, self.term, self.period, self.units, self.charge.net_minor)
 
-    def line(self, plan_names: dict[str, str]) -> DocumentLine:
+    def line(self, plan_name: str) -> DocumentLine:
         """What a quote says about it."""
-        code = self.term.plan_code if self.term else ""
         return DocumentLine(
             kind=self.kind,
-            plan_name=plan_names.get(code, code),
+            plan_name=plan_name,
             period=self.period,
             months=self.months,
             units=self.units,

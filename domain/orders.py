@@ -98,14 +98,14 @@ class SpotOrder:
         return self.status
 
 
-def check_move(status: OrderStatus, wanted: OrderStatus) -> None:
+def check_move(status: OrderStatus, wanted: OrderStatus, field: str = "orderId") -> None:
     """Refuse a move that does not exist.
 
     Raises:
         OrderMoveRefused: with both statuses.
     """
     if wanted not in MOVES[status]:
-        raise OrderMoveRefused(status=status.value, wanted=wanted.value)
+        raise OrderMoveRefused(field=field, status=status.value, wanted=wanted.value)
 
 
 def available_payment_methods(*, is_corporate: bool, takes_cards: bool) -> list[PaymentMethod]:

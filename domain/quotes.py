@@ -18,7 +18,10 @@ class QuoteStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A quote as it was issued, and the purchase it became. ``valid_until`` is its last day."""
+    """A quote as it was issued. ``valid_until`` is its last day.
+
+    ``purchase_id`` is the purchase it became; None again where that was cancelled or expired before it was paid.
+    """
 
     id: int
     customer_id: int

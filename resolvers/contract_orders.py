@@ -22,6 +22,7 @@ from domain.purchases import Purchase
 from resolvers import purchases
 from resolvers.access import Caller, Role, customer_in_reach, require
 from resolvers.documents import issue_credit_note
+from resolvers.fields import renamed
 from resolvers.idempotency import KeyedRequest
 from resolvers.payments import give_back, refund
 from resolvers.purchases import Basket
@@ -110,7 +111,7 @@ async def preview(services: Services, caller: Caller | None, customer_id: int | 
     refusals: tuple[RuleError, ...] = ()
     try:
         item = item_of(contract, plans, items, today)
-        total = _charge(item, rates)
+        total = charge_of(item, rates, items)
     except RuleError as refusal:
         refusals = (refusal,)
     after = _with(contract, item) if item else contract
@@ -141,7 +142,7 @@ async def order(services: Services, caller: Caller | None, operation: str, comma
         plans, rates = await all_plans(session), await all_tax_rates(session)
         try:
             item = item_of(work.contract, plans, command.items, work.today)
-            total = _charge(item, rates)
+            total = charge_of(item, rates, command.items)
         except RuleError as refusal:
             raise Refused([refusal, *refusals]) from None
         if refusals:
@@ -210,8 +211,14 @@ def item_of(contract: MainContract | None, plans: list[Plan], items: Items, toda
     )
 
 
-def _charge(item: ContractItem, rates: list[TaxRate]) -> Charge:
-    return charge(item.net_minor, tax_rate_on(rates, item.period.starts_on))
+def charge_of(item: ContractItem, rates: list[TaxRate], items: Items) -> Charge:
+    """The charge of what is to be ordered.
+
+    Raises:
+        AmountTooLarge.
+    """
+    with renamed({"accounts": "planCode" if isinstance(items, UpgradeItems) else "units"}):
+        return charge(item.net_minor, tax_rate_on(rates, item.period.starts_on))
 
 
 def _with(contract: MainContract | None, item: ContractItem) -> MainContract:

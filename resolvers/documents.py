@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-
-from sqlalchemy.ext.asyncio import AsyncSession
+from datetime import date
 
 from db.catalogue import all_plans
 from db.documents import StoredDocument, add_document, add_entry, documents_of_purchases, next_serial
+from domain.contracts import MainContract
 from domain.documents import (
     Document,
     DocumentKind,
@@ -24,13 +24,20 @@ from resolvers.work import Work
 PREFIXES = {DocumentKind.INVOICE: "INV", DocumentKind.CREDIT_NOTE: "CN", DocumentKind.QUOTE: "Q"}
 
 
-async def purchase_lines(session: AsyncSession, purchase: Purchase) -> tuple[DocumentLine, ...]:
+def plan_on(contract: MainContract | None, day: date) -> str:
+    """The code of the plan that a spot adds accounts to on its first day; empty where none is in force."""
+    terms = (*contract.earlier, *contract.terms) if contract else ()
+    return next((term.plan_code for term in terms if term.period.contains(day)), "")
+
+
+async def purchase_lines(work: Work, purchase: Purchase) -> tuple[DocumentLine, ...]:
     """What a purchase says on a document."""
-    names = {plan.code: plan.name for plan in await all_plans(session)}
+    names = {plan.code: plan.name for plan in await all_plans(work.session)}
+    codes = [plan_on(work.contract, order.period.starts_on) for order in purchase.spot_orders]
     spots = [
         DocumentLine(
             kind=ItemKind.SPOT,
-            plan_name="",
+            plan_name=names.get(code, code),
             period=order.period,
             months=order.months,
             units=order.units,
@@ -39,7 +46,7 @@ async def purchase_lines(session: AsyncSession, purchase: Purchase) -> tuple[Doc
             tax_basis_points=order.charge.tax_basis_points,
             order_number=order.number,
         )
-        for order in purchase.spot_orders
+        for order, code in zip(purchase.spot_orders, codes, strict=True)
     ]
     return (*spots, *(_contract_line(order, names) for order in purchase.contract_orders))
 
@@ -60,7 +67,7 @@ def _contract_line(order: ContractOrder, names: dict[str, str]) -> DocumentLine:
 
 async def issue_invoice(work: Work, purchase: Purchase) -> int:
     """The invoice of a confirmed purchase; its id."""
-    lines = await purchase_lines(work.session, purchase)
+    lines = await purchase_lines(work, purchase)
     document = draft(work, DocumentKind.INVOICE, lines, purchase.tax_groups)
     document = replace(document, payment_method=purchase.payment_method, due_on=purchase.payment_due_on)
     return await _issue(work, purchase, document, None)
@@ -93,6 +100,7 @@ def draft(work: Work, kind: DocumentKind, lines: Sequence[DocumentLine], groups:
         currency=work.customer.currency,
         issuer=issuer_of(work.settings),
         recipient=work.customer.name,
+        recipient_kind=work.customer.kind,
         lines=tuple(lines),
         tax_groups=groups,
     )

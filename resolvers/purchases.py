@@ -11,7 +11,7 @@ from db.documents import add_entry, entries_of_purchase
 from db.payments import payments_of_purchase
 from db.purchases import add_contract_order, add_purchase, move_purchase, purchases_by_id
 from db.spot_orders import add_spot_order
-from domain.commerce_errors import ContractChanged, NothingOwed, PaymentAmountDiffers
+from domain.commerce_errors import ContractChanged, NothingOwed, PaymentAmountDiffers, RefundOutOfRange
 from domain.contract_orders import ContractItem
 from domain.contracts import AdditionalLicence, MainContract, end_refusals
 from domain.documents import ItemKind
@@ -172,7 +172,8 @@ async def cancel_open(work: Work, purchase: Purchase) -> Purchase:
         return purchase
     if purchase.status not in {*OPEN, OrderStatus.EXPIRED}:
         # Confirmed purchases are cancelled order by order.
-        raise OrderMoveRefused(status=purchase.status.value, wanted=OrderStatus.CANCELLED.value)
+        status, wanted = purchase.status.value, OrderStatus.CANCELLED.value
+        raise OrderMoveRefused(field="purchaseId", status=status, wanted=wanted)
     check_open(purchase, OrderStatus.CANCELLED, work.now)
     moved = await move(work, replace(purchase, status=OrderStatus.CANCELLED))
     await work.log(*order_events(purchase, OrderStatus.CANCELLED, CANCELLED_EVENTS, work.now))
@@ -233,7 +234,7 @@ async def record_refund(
     """Record money that was given back by hand: no more than what was paid and is not owed any more.
 
     Raises:
-        PaymentAmountDiffers, NotFound, IdempotencyKeyReused, IdempotencyKeyInvalid: nothing is changed.
+        RefundOutOfRange, NotFound, IdempotencyKeyReused, IdempotencyKeyInvalid: nothing is changed.
     """
     signed_in = require(caller, Role.OPERATOR)
     async with services.database.write() as session:
@@ -246,7 +247,7 @@ async def record_refund(
         for payment in await payments_of_purchase(session, purchase.id):
             to_give_back -= payment.refund_wanted_minor - payment.refunded_minor  # on its way to the card
         if not 1 <= amount_minor <= to_give_back:
-            raise PaymentAmountDiffers(received=amount_minor, expected=max(0, to_give_back))
+            raise RefundOutOfRange(amount=amount_minor, amount_max=max(0, to_give_back))
         await enter_refund(work, purchase.id, amount_minor, payment_id=None)
         await request.remember(session, (purchase.id,), work.now)
         return purchase
@@ -307,11 +308,11 @@ def check_open(purchase: Purchase, wanted: OrderStatus, now: datetime) -> None:
         OrderExpired, OrderMoveRefused.
     """
     if purchase.status is OrderStatus.EXPIRED or purchase.is_expired(now):
-        raise OrderExpired(expired_at=purchase.expires_at)
-    check_move(purchase.status, wanted)
+        raise OrderExpired(field="purchaseId", expired_at=purchase.expires_at)
+    check_move(purchase.status, wanted, "purchaseId")
 
 
-def still_refused(work: Work, purchase: Purchase, field: str = "orderId") -> list[RuleError]:
+def still_refused(work: Work, purchase: Purchase, field: str = "purchaseId") -> list[RuleError]:
     """Why a purchase cannot take effect any more: the contract may have changed since it was placed."""
     contract = work.contract
     ended = contract.ends_before if contract else None

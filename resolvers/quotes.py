@@ -21,6 +21,7 @@ from db.quotes import (
 )
 from domain.commerce_errors import (
     ContractInForce,
+    QuoteItemsOutOfRange,
     QuoteNotOpen,
     RecommendationNotOrderable,
     RecommendationOutdated,
@@ -42,13 +43,14 @@ from planner.problem import OrderKind, PlannedOrder, PlanStatus
 from resolvers import contract_orders, purchases
 from resolvers.access import Caller, Role, customer_in_reach, require
 from resolvers.contract_orders import LicenceItems, TermItems
-from resolvers.documents import draft
+from resolvers.documents import draft, plan_on
+from resolvers.fields import renamed
 from resolvers.idempotency import KeyedRequest
 from resolvers.purchases import Basket, SpotItems
 from resolvers.reads import Page, check_page_size
 from resolvers.recommend import Recommendation, RecommendCommand, recommend
 from resolvers.services import Services
-from resolvers.settling import open_customer
+from resolvers.settling import open_customer, settle
 from resolvers.spot_orders import spot_item_refusals, terms_refusals
 from resolvers.work import Work
 
@@ -103,7 +105,7 @@ async def save(
     outcome = answer.outcome
     orderable = outcome.status in {PlanStatus.OPTIMAL, PlanStatus.FEASIBLE}
     if not orderable or not 1 <= len(outcome.orders) <= PURCHASE_ORDERS_MAX:
-        raise RecommendationNotOrderable(field="", status=outcome.status.value, orders=len(outcome.orders))
+        raise RecommendationNotOrderable(field="demand", status=outcome.status.value, orders=len(outcome.orders))
     contract = answer.stored.contract
     items = tuple(
         _planned(contract, order, total) for order, total in zip(outcome.orders, answer.order_charges, strict=True)
@@ -144,7 +146,7 @@ async def order_recommendation(services: Services, caller: Caller | None, comman
         saved = await recommendation_by_id(session, command.id) or found
         await _check_not_ordered(work, saved)
         await _check_current(work, saved)
-        purchase = await _ordered(work, saved.items, command)
+        purchase = await _ordered(work, saved.items, command, "recommendationId")
         await mark_ordered(session, saved.id, purchase.id)
         await request.remember(session, (purchase.id,), work.now)
         return purchase
@@ -162,7 +164,7 @@ async def issue(services: Services, caller: Caller | None, command: QuoteCommand
         saved: SavedRecommendation | None = None
         if command.recommendation_id is not None:
             saved = await recommendation_by_id(session, command.recommendation_id)
-            if saved is None:
+            if saved is None or command.customer_id not in {None, saved.customer_id}:
                 raise NotFound(field="recommendationId")
         customer_id = saved.customer_id if saved else customer_in_reach(signed_in, command.customer_id)
         session.expire_all()
@@ -187,6 +189,8 @@ async def issue(services: Services, caller: Caller | None, command: QuoteCommand
 async def accept(services: Services, caller: Caller | None, command: OrderCommand) -> Purchase:
     """Order what a quote offers, at its prices, once; paid at once if a method is given.
 
+    It is open again where the purchase it became is cancelled, or expires, before it is paid.
+
     Raises:
         QuoteNotOpen: it was accepted already, or its last day is over.
         Refused, PriceChanged, PaymentMethodUnavailable, NotFound, IdempotencyKeyReused, IdempotencyKeyInvalid: nothing
@@ -207,7 +211,7 @@ async def accept(services: Services, caller: Caller | None, command: OrderComman
         status = quote.status_on(work.today)
         if status is not QuoteStatus.OPEN:
             raise QuoteNotOpen(quote=quote.number, status=status.value, valid_until=quote.valid_until)
-        purchase = await _ordered(work, quote.items, command)
+        purchase = await _ordered(work, quote.items, command, "quoteId")
         await mark_accepted(session, quote.id, purchase.id)
         changes: dict[str, Change] = {"quote": (quote.number, quote.number), "purchase": (None, purchase.number)}
         await work.log(NewEvent(kind=EventKind.QUOTE_ACCEPTED, occurred_at=work.now, changes=changes))
@@ -220,12 +224,17 @@ async def quote(services: Services, caller: Caller | None, quote_id: int) -> Quo
     signed_in = require(caller)
     async with services.database.read() as session:
         found = await quote_by_id(session, quote_id)
-    return found if found and _reaches(signed_in, found.customer_id) else None
+    if found is None or not _reaches(signed_in, found.customer_id):
+        return None
+    await settle(services, [found.customer_id])
+    async with services.database.read() as session:
+        return await quote_by_id(session, quote_id)
 
 
 async def quote_page(services: Services, customer_id: int, *, first: int, before_id: int | None) -> Page[Quote]:
     """Quotes of a customer that was reached already, newest first."""
     check_page_size(first)
+    await settle(services, [customer_id])
     async with services.database.read() as session:
         rows = await quotes_page(session, customer_id, first=first + 1, before_id=before_id)
     return Page(rows[:first], len(rows) > first)
@@ -242,15 +251,15 @@ async def _opened(services: Services, session: AsyncSession, caller: Caller, cus
     return Work(services, session, opened, caller.actor)
 
 
-async def _ordered(work: Work, items: Sequence[HeldItem], command: OrderCommand) -> Purchase:
-    """One purchase of all items, at their prices.
+async def _ordered(work: Work, items: Sequence[HeldItem], command: OrderCommand, field: str) -> Purchase:
+    """One purchase of all items, at their prices. ``field`` is where the input names what they are from.
 
     Raises:
         Refused, PriceChanged, and as :func:`resolvers.purchases.choose_method`.
     """
     refusals = terms_refusals(work.services, command.agreed_terms_version)
     for item in items:
-        refusals += item.refusals(work.contract, work.today)
+        refusals += [replace(refusal, field=field) for refusal in item.refusals(work.contract, work.today)]
     if refusals:
         raise Refused(refusals)
     basket = Basket(
@@ -306,41 +315,50 @@ async def _quoted(work: Work, items: Sequence[QuoteItems]) -> tuple[HeldItem, ..
     Raises:
         Refused: with everything that refuses one of them.
     """
+    if not 1 <= len(items) <= PURCHASE_ORDERS_MAX:
+        raise QuoteItemsOutOfRange(items=len(items), items_max=PURCHASE_ORDERS_MAX)
     plans, rates = await all_plans(work.session), await all_tax_rates(work.session)
     held: list[HeldItem] = []
     refusals: list[RuleError] = []
     term: ContractItem | None = None
     for index, given in enumerate(items):
-        field = f"items[{index}]"
-        if isinstance(given, SpotItems):
-            refused = spot_item_refusals(work.contract, given, work.today)
-            if refused or work.contract is None:
-                refusals += [replace(refusal, field=f"{field}.{refusal.field}") for refusal in refused]
-                continue
-            held.append(_spot(work.contract, given, rates))
-            continue
         try:
+            if isinstance(given, SpotItems):
+                held.append(_spot(work.contract, given, rates, work.today))
+                continue
             item = contract_orders.item_of(work.contract, plans, given, work.today)
             if item.kind in {ItemKind.MAIN_CONTRACT, ItemKind.RENEWAL}:
                 if term is not None:  # both would begin on the same day
-                    raise ContractInForce(contract_ends_before=term.period.ends_before)
+                    raise ContractInForce(field="", contract_ends_before=term.period.ends_before)
                 term = item
-            total = charge(item.net_minor, tax_rate_on(rates, item.period.starts_on))
+            total = contract_orders.charge_of(item, rates, given)
+        except Refused as refused:
+            refusals += [_of_item(refusal, index) for refusal in refused.errors]
+            continue
         except RuleError as refusal:
-            refusals.append(replace(refusal, field=f"{field}.{refusal.field}"))
+            refusals.append(_of_item(refusal, index))
             continue
         accounts = item.units * item.term.accounts_per_unit
         held.append(HeldItem(item.kind, item.period, None, item.units, accounts, total, item.term))
-    if refusals or not held:
-        raise Refused(refusals or [RecommendationNotOrderable(field="items", status="empty", orders=0)])
+    if refusals:
+        raise Refused(refusals)
     return tuple(held)
+
+
+def _of_item(refusal: RuleError, index: int) -> RuleError:
+    """A refusal of one item; what is about the customer stays so."""
+    if refusal.field == "customerId":
+        return refusal
+    return replace(refusal, field=f"items[{index}].{refusal.field}".removesuffix("."))
 
 
 async def _issued(work: Work, items: tuple[HeldItem, ...], valid_until: date) -> Quote:
     names = {plan.code: plan.name for plan in await all_plans(work.session)}
-    lines = [item.line(names) for item in items]
+    codes = [item.term.plan_code if item.term else plan_on(work.contract, item.period.starts_on) for item in items]
+    lines = [item.line(names.get(code, code)) for item, code in zip(items, codes, strict=True)]
     document = replace(draft(work, DocumentKind.QUOTE, lines, tax_groups(lines)), valid_until=valid_until)
-    purchases.check_total(document.total_minor)
+    with renamed({"accounts": "items"}):
+        purchases.check_total(document.total_minor)
     quote_ = await add_quote(
         work.session,
         Quote(
@@ -362,7 +380,10 @@ async def _issued(work: Work, items: tuple[HeldItem, ...], valid_until: date) ->
     return quote_
 
 
-def _spot(contract: MainContract, items: SpotItems, rates: list[TaxRate]) -> HeldItem:
+def _spot(contract: MainContract | None, items: SpotItems, rates: list[TaxRate], today: date) -> HeldItem:
+    refusals = spot_item_refusals(contract, items, today)
+    if refusals or contract is None:
+        raise Refused(refusals)
     units = items.accounts // contract.accounts_per_unit
     net = spot_net_minor(contract, starts_on=items.starts_on, months=items.months, units=units)
     total = charge(net, tax_rate_on(rates, items.starts_on))

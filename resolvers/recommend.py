@@ -16,6 +16,7 @@ from planner.answers import Answer
 from planner.demand import DemandEntry, demand_from_csv, demand_from_events, demand_from_profile
 from planner.problem import DemandStep, Outcome, PlanningProblem
 from resolvers.access import Caller, customer_in_reach, require
+from resolvers.fields import renamed
 from resolvers.services import Services
 
 SECONDS_MIN = 0.05
@@ -151,9 +152,10 @@ def _problem(command: RecommendCommand, contract: MainContract, today: date) -> 
 def _priced(question: _Question, answer: Answer) -> Recommendation:
     outcome = answer.outcome
     nets = [(order.net_minor, tax_rate_on(question.rates, order.period.starts_on)) for order in outcome.orders]
-    invoice = invoice_charges(nets)
+    with renamed({"accounts": "demand"}):
+        invoice = invoice_charges(nets)
     if outcome.cost_minor > MINOR_UNITS_MAX:  # with the order fees, which are on no invoice
-        raise AmountTooLarge(amount=str(outcome.cost_minor), amount_max=MINOR_UNITS_MAX)
+        raise AmountTooLarge(field="demand", amount=str(outcome.cost_minor), amount_max=MINOR_UNITS_MAX)
     return Recommendation(
         customer=question.customer,
         stored=question.stored,

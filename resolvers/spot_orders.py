@@ -26,6 +26,7 @@ from domain.purchases import Purchase
 from resolvers import payments, purchases
 from resolvers.access import Caller, Role, customer_in_reach, require
 from resolvers.documents import issue_credit_note
+from resolvers.fields import renamed
 from resolvers.idempotency import KeyedRequest
 from resolvers.payments import give_back
 from resolvers.purchases import Basket, PurchaseCheckout, SpotItems
@@ -163,7 +164,8 @@ async def checkout(services: Services, caller: Caller | None, command: CheckoutC
         command.idempotency_key,
         command.card,
     )
-    result = await payments.checkout(services, caller, given)
+    with renamed({"purchaseId": "orderId"}):
+        result = await payments.checkout(services, caller, given)
     return SpotCheckout(result.purchase.spot_orders[0], result.client_secret)
 
 
@@ -185,7 +187,8 @@ async def cancel(services: Services, caller: Caller | None, order_id: int) -> Sp
             order = await _cancel_confirmed(work, purchase, order)
         else:
             _check_single(purchase)
-            order = (await purchases.cancel_open(work, purchase)).spot_orders[0]
+            with renamed({"purchaseId": "orderId"}):
+                order = (await purchases.cancel_open(work, purchase)).spot_orders[0]
     await payments.refund(services)
     return order
 

@@ -21,7 +21,9 @@ from schema.relay import Node, PageInfo, cursor, global_id
 @strawberry.type(description="One item of a document.")
 class DocumentItem:
     kind: ItemKind = strawberry.field(description="What it is about.")
-    plan_name: str = strawberry.field(description="The plan's name; empty for spots, which belong to none.")
+    plan_name: str = strawberry.field(
+        description="The plan's name: for a spot that of the plan in force on its first day."
+    )
     order_number: str | None = strawberry.field(description="The order that it comes from. Null in a quote.")
     starts_on: date = strawberry.field(description="The first day.")
     ends_before: date = strawberry.field(description="The day after the last day.")

@@ -79,6 +79,14 @@ class Purchase(Node):
     contract_orders: list[ContractOrder] = strawberry.field(description="Its orders of the main contract.")
     record: strawberry.Private[DomainPurchase]
 
+    @strawberry.field(
+        description="The bank account to transfer the total to, naming this purchase's number. Null unless a transfer"
+        " is awaited."
+    )
+    def transfer_to(self, info: Info) -> str | None:
+        awaited = self.status is OrderStatus.PENDING_PAYMENT and self.payment_method is PaymentMethod.BANK_TRANSFER
+        return info.context.services.settings.issuer_bank_account if awaited else None
+
     @strawberry.field(description="Its spot orders.")
     async def spot_orders(self, info: Info) -> list[SpotOrder]:
         customer = await _customer(info, self.record.customer_id)

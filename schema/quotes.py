@@ -48,7 +48,8 @@ class Quote(Node):
         " English."
     )
     purchase_id: strawberry.ID | None = strawberry.field(
-        description="The purchase that it became, for node. Null until it is accepted."
+        description="The purchase that it became, for node. Null until it is accepted, and again where that was"
+        " cancelled or expired before it was paid."
     )
     content: strawberry.Private[DomainDocument]
 

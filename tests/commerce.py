@@ -15,6 +15,7 @@ PURCHASE = """id number status paymentMethod paymentDueOn total { minorUnits } t
 ERRORS = """errors { __typename code field message
   ... on PriceChanged { expectedTotal currentTotal }
   ... on PaymentAmountDiffers { received expected }
+  ... on RefundOutOfRange { amount amountMax }
   ... on RecommendationOutdated { savedVersion currentVersion changes }
   ... on QuoteNotOpen { quote status validUntil }
   ... on AccountsWouldNotFit { on accounts capacity }
@@ -30,7 +31,8 @@ def mutation(name: str, answer: str = f"purchase {{ {PURCHASE} }}") -> str:
 CANCEL_RENEWAL = mutation("mainContractCancelRenewal", "mainContract { endsBefore }")
 CHECKOUT = mutation("purchaseCheckout", f"purchase {{ {PURCHASE} }} clientSecret")
 SAVE = f"""mutation($input: RecommendInput!) {{ recommendationSave(input: $input) {{
-  recommendationId recommendation {{ netTotal {{ minorUnits }} total {{ minorUnits }} orders {{ accounts }} }}
+  recommendationId recommendation {{ contractVersion netTotal {{ minorUnits }} total {{ minorUnits }}
+    orders {{ accounts }} }}
   {ERRORS} }} }}"""
 QUOTE = """id number status validUntil total { minorUnits } purchaseId
   items { kind planName accounts months startsOn net { minorUnits } }"""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from documents.html import html
 from documents.texts import Language, shown
+from domain.customers import CustomerKind
 from domain.documents import Document, DocumentKind, ItemKind, TaxGroup
 from domain.orders import PaymentMethod
 from tests.documents.builders import ISSUER, credit_note, invoice, line, lines, quote
@@ -50,6 +51,15 @@ def test_the_pages_example_in_japanese() -> None:
         *("お振込先", "みらい銀行 丸の内支店 普通 1234567\n口座名義 株式会社スポットプラン"),
         "消費税額は、税率ごとに合計した税抜金額から計算し、端数を切り捨てています。",
     ]
+
+
+def test_persons_are_addressed_as_persons() -> None:
+    document = replace(invoice(recipient="青葉太郎"), recipient_kind=CustomerKind.INDIVIDUAL)
+    said = texts(html(document, JA))
+    assert said[said.index("青葉太郎") + 1] == "様"
+    assert "御中" not in said
+    said = texts(html(document, EN))
+    assert said[said.index("青葉太郎") + 1] == "From"
 
 
 def test_the_pages_example_in_english() -> None:

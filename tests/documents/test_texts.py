@@ -99,7 +99,7 @@ def test_no_word_is_missing(language: Language) -> None:
     assert set(words.items) == set(ItemKind)
     assert set(words.payment_methods) == set(PaymentMethod)
     left_out = [field.name for field in fields(Words) if not getattr(words, field.name)]
-    assert left_out == {JA: ["issuer"], EN: ["honorific"]}[language]
+    assert left_out == {JA: ["issuer"], EN: ["honorifics"]}[language]
 
 
 def test_texts_of_others_keep_all_but_what_no_page_can_carry() -> None:

@@ -103,6 +103,7 @@ async def test_registering_is_all_or_nothing_and_says_what_is_wrong_where(api: A
         {"externalId": "ok", "name": "Fine"},
         {"externalId": "", "name": " x", "email": "nobody"},
         {"externalId": "ok", "name": "Twice", "groups": ["auto deactivation"]},
+        {"externalId": "keen", "name": "Keen", "groups": [f"Group {number}" for number in range(101)]},
     ]
     errors = await refused(api, owner.token, REGISTER, accounts=wrong)
     assert [(error["code"], error["field"]) for error in errors] == [
@@ -111,6 +112,7 @@ async def test_registering_is_all_or_nothing_and_says_what_is_wrong_where(api: A
         ("EMAIL_INVALID", "accounts[1].email"),
         ("GROUP_RESERVED", "accounts[2].groups"),
         ("EXTERNAL_ID_TAKEN", "accounts[2].externalId"),
+        ("GROUPS_OUT_OF_RANGE", "accounts[3].groups"),
     ]
     taken = await refused(api, owner.token, REGISTER, accounts=[*people(2, 3), *people(1, 1)])
     assert [(error["code"], error["field"], error["externalId"]) for error in taken] == [
@@ -371,6 +373,20 @@ async def test_a_csv_is_imported_or_every_bad_line_is_reported(api: Api, world: 
     assert [(error["code"], error["field"]) for error in payload["errors"]] == [("CAPACITY_EXCEEDED", "csv")]
     payload = (await api.data(IMPORT, owner.token, input={"csv": "name\nx"}))["accountImport"]
     assert [(error["code"], error["field"]) for error in payload["errors"]] == [("COLUMNS_INVALID", "csv")]
+    payload = (await api.data(IMPORT, owner.token, input={"csv": 'externalId,name\nf,"Fay'}))["accountImport"]
+    assert payload["badLines"] == [
+        {
+            "line": 2,
+            "externalId": "",
+            "errors": [
+                {
+                    "code": "CSV_LINE_UNREADABLE",
+                    "field": "csv",
+                    "message": "The line is no CSV: unexpected end of data.",
+                }
+            ],
+        }
+    ]
     assert await counted(api, owner.token) == 2
 
 

@@ -1,12 +1,18 @@
 """The main contract, purchases, documents and money over GraphQL, on both databases."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
+from db.tables import Base
+from domain.contracts import AdditionalLicence
+from domain.customers import CustomerKind
 from domain.months import Period
 from resolvers.access import Role
+from resolvers.services import Services
 from tests.commerce import (
     AGREED,
     CANCEL_RENEWAL,
@@ -24,11 +30,21 @@ from tests.commerce import (
     refused,
 )
 from tests.people import people, registered
-from tests.world import CANCEL, Api, TestClock, World, confirmed, placed, starter
+from tests.world import CANCEL, Api, TestClock, World, confirmed, period, placed, starter
 
 pytestmark = pytest.mark.anyio
 
 TERM: dict[str, Any] = {"planCode": "STARTER", "units": 1, "billingCycle": "ANNUAL", "startsOn": "2026-04-10"}
+YEAR: dict[str, Any] = {  # of a school with 300 accounts: spring courses, summer, autumn, and the exams with their peak
+    "profile": [
+        {"from": "2026-04-20", "until": "2026-05-25", "accounts": 420},
+        {"from": "2026-07-10", "until": "2026-09-01", "accounts": 650},
+        {"from": "2026-10-05", "until": "2026-11-01", "accounts": 450},
+        {"from": "2026-12-01", "until": "2027-01-10", "accounts": 450},
+        {"from": "2027-01-10", "until": "2027-02-03", "accounts": 800},
+        {"from": "2027-02-03", "until": "2027-03-31", "accounts": 520},
+    ]
+}
 CAPACITY = "query($on: Date!) { customer { capacity(on: $on) } }"
 
 
@@ -151,6 +167,39 @@ async def test_an_upgrade_costs_the_difference_of_the_rest(api: Api, world: Worl
     assert error["code"] == "NOT_AN_UPGRADE"
 
 
+async def test_an_upgrade_includes_licences_that_have_not_begun(api: Api, world: World) -> None:
+    licences = (
+        AdditionalLicence(period("2026-04-10", "2027-04-10"), 300),
+        AdditionalLicence(period("2026-10-21", "2027-04-10"), 200),
+        AdditionalLicence(period("2027-05-01", "2028-04-10"), 900),  # of the renewal, which keeps its plan
+    )
+    terms = (starter("2026-04-10", "2027-04-10"), starter("2027-04-10", "2028-04-10"))
+    owner = await world.customer(*terms, licences=licences)
+    purchase = await ordered(api, owner.token, "mainContractUpgrade", planCode="STANDARD")
+    (order,) = purchase["contractOrders"]
+    # Four units for the whole year, two for 171 days: 28,109 each, as published.
+    assert (order["units"], order["price"]["net"]["minorUnits"]) == (6, 4 * 60_000 + 2 * 28_109)
+
+
+async def test_who_pays_by_transfer_is_told_where_to(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+    await placed(api, owner.token)
+    query = "{ customer { purchases(first: 1) { edges { node { id total { minorUnits } transferTo } } } } }"
+
+    async def purchase() -> dict[str, Any]:
+        node: dict[str, Any] = (await api.data(query, owner.token))["customer"]["purchases"]["edges"][0]["node"]
+        return node
+
+    placed_ = await purchase()
+    assert placed_["transferTo"] is None
+    await paid(api, owner.token, placed_, "BANK_TRANSFER")
+    assert (await purchase())["transferTo"] == "Example Bank, Main Branch, Ordinary 1234567"
+    # A corporate customer may have an invoice instead, which names the account by itself.
+    done = await paid(api, owner.token, placed_, "INVOICE", key="instead")
+    assert (done["status"], done["paymentMethod"], amounts(done)) == ("CONFIRMED", "INVOICE", [("INVOICE", 5_500)])
+    assert (await purchase())["transferTo"] is None
+
+
 async def test_a_transfer_confirms_when_the_money_is_recorded(api: Api, world: World, clock: TestClock) -> None:
     owner = await world.customer(starter())
     order = await placed(api, owner.token)
@@ -178,7 +227,7 @@ async def test_a_transfer_confirms_when_the_money_is_recorded(api: Api, world: W
     assert cancelled["spotOrderCancel"]["order"]["status"] == "CANCELLED"
     back = mutation("refundRecord")
     (error,) = await refused(api, token, back, purchaseId=purchase["id"], amount=5_501, idempotencyKey="r")
-    assert (error["received"], error["expected"]) == (5_501, 5_500)
+    assert (error["code"], error["amount"], error["amountMax"]) == ("REFUND_OUT_OF_RANGE", 5_501, 5_500)
     payload = await accepted(api, token, back, purchaseId=purchase["id"], amount=5_500, idempotencyKey="r")
     assert amounts(payload["purchase"]) == [
         ("INVOICE", 5_500), ("PAYMENT", -5_500), ("CREDIT_NOTE", -5_500), ("REFUND", 5_500),
@@ -220,55 +269,82 @@ async def test_a_confirmed_spot_is_taken_back_before_it_starts_unless_people_nee
     assert [(error["code"], error["status"]) for error in payload["errors"]] == [("ORDER_MOVE_REFUSED", "ACTIVE")]
 
 
-async def test_a_recommendation_becomes_one_purchase_and_one_invoice(api: Api, world: World) -> None:
-    owner = await world.customer(starter())
-    demand = {
-        "profile": [
-            {"from": "2026-05-01", "until": "2026-06-01", "accounts": 200},
-            {"from": "2026-08-10", "until": "2026-10-01", "accounts": 350},
-            {"from": "2026-12-05", "until": "2027-01-20", "accounts": 280},
-        ]
-    }
-    saved = await accepted(api, owner.token, SAVE, demand=demand)
-    orders, total = saved["recommendation"]["orders"], saved["recommendation"]["total"]["minorUnits"]
+async def rows(services: Services) -> dict[str, int]:
+    """How many rows every table has."""
+    async with services.database.read() as session:
+        counts = {
+            table.name: (await session.execute(select(func.count()).select_from(table))).scalar_one()
+            for table in Base.metadata.sorted_tables
+        }
+    assert len(counts) > 20
+    return counts
+
+
+async def test_a_recommendation_for_a_year_becomes_six_orders_and_one_invoice(api: Api, world: World) -> None:
+    owner = await world.customer(starter(units=3))
+    saved = await accepted(api, owner.token, SAVE, demand=YEAR)
+    assert saved["recommendation"]["total"]["minorUnits"] == 148_500
     given = {
         "recommendationId": saved["recommendationId"],
         "agreedTermsVersion": AGREED,
-        "expectedTotal": total,
+        "expectedTotal": 148_500,
         "paymentMethod": "INVOICE",
         "idempotencyKey": "plan",
     }
     order = mutation("recommendationOrder")
-    (error,) = await refused(api, owner.token, order, **{**given, "expectedTotal": total - 1})
-    assert (error["code"], error["expectedTotal"], error["currentTotal"]) == ("PRICE_CHANGED", total - 1, total)
+    (error,) = await refused(api, owner.token, order, **{**given, "expectedTotal": 148_499})
+    assert (error["code"], error["expectedTotal"], error["currentTotal"]) == ("PRICE_CHANGED", 148_499, 148_500)
     purchase = (await accepted(api, owner.token, order, **given))["purchase"]
-    assert len(purchase["spotOrders"]) == len(orders) > 2
-    assert {item["status"] for item in purchase["spotOrders"]} == {"CONFIRMED"}
-    assert [item["total"]["minorUnits"] for item in purchase["documents"]] == [total]
-    assert await capacity(api, owner.token, "2026-09-01") == 400
+    assert [
+        (item["startsOn"], item["months"], item["accounts"], item["status"]) for item in purchase["spotOrders"]
+    ] == [
+        ("2026-04-20", 2, 200, "CONFIRMED"),
+        ("2026-07-10", 2, 400, "CONFIRMED"),
+        ("2026-10-05", 1, 200, "CONFIRMED"),
+        ("2026-12-01", 2, 200, "CONFIRMED"),
+        ("2027-01-10", 1, 300, "CONFIRMED"),
+        ("2027-02-01", 2, 300, "CONFIRMED"),
+    ]
+    (invoice,) = purchase["documents"]
+    assert (invoice["kind"], invoice["number"], invoice["dueOn"]) == ("INVOICE", "INV-2026-00001", "2026-05-31")
+    assert invoice["taxSums"] == [{"percent": "10", "net": {"minorUnits": 135_000}, "tax": {"minorUnits": 13_500}}]
+    assert [(item["orderNumber"], item["net"]["minorUnits"]) for item in invoice["items"]] == [
+        (item["number"], net)
+        for item, net in zip(purchase["spotOrders"], (20_000, 40_000, 10_000, 20_000, 15_000, 30_000), strict=True)
+    ]
+    assert amounts(purchase) == [("INVOICE", 148_500)]
+    days = ("2026-04-20", "2026-07-10", "2026-10-05", "2026-12-01", "2027-01-10", "2027-02-03", "2027-03-31")
+    assert [await capacity(api, owner.token, day) for day in days] == [500, 700, 500, 500, 800, 900, 600]
     assert (await accepted(api, owner.token, order, **given))["purchase"]["id"] == purchase["id"]
     (error,) = await refused(api, owner.token, order, **{**given, "idempotencyKey": "twice"})
     assert error["code"] == "RECOMMENDATION_NOT_ORDERABLE"
 
 
-async def test_a_recommendation_is_refused_with_what_changed(api: Api, world: World) -> None:
-    owner = await world.customer(starter())
-    demand = {"csv": "2026-05-01,2026-06-01,200"}
-    saved = await accepted(api, owner.token, SAVE, demand=demand)
+async def test_with_one_spot_bought_in_between_the_year_is_refused_and_nothing_is_stored(
+    api: Api, world: World, services: Services
+) -> None:
+    owner = await world.customer(starter(units=3))
+    saved = await accepted(api, owner.token, SAVE, demand=YEAR)
     await confirmed(api, owner.token, "between", startsOn="2026-09-01")
-    (error,) = await refused(
-        api,
-        owner.token,
-        mutation("recommendationOrder"),
-        recommendationId=saved["recommendationId"],
-        agreedTermsVersion=AGREED,
-        expectedTotal=5_500,
-        idempotencyKey="plan",
-    )
-    assert error["code"] == "RECOMMENDATION_OUTDATED"
+    order = mutation("recommendationOrder")
+    given = {
+        "recommendationId": saved["recommendationId"],
+        "agreedTermsVersion": AGREED,
+        "expectedTotal": 148_500,
+        "paymentMethod": "INVOICE",
+        "idempotencyKey": "plan",
+    }
+    before = await rows(services)
+    (error,) = await refused(api, owner.token, order, **given)
+    assert (error["code"], error["field"]) == ("RECOMMENDATION_OUTDATED", "recommendationId")
     assert error["changes"] == ["SPOT_ORDER_CONFIRMED at 2026-04-10 03:00:00 UTC"]
-    query = "{ customer { purchases(first: 5) { totalCount } } }"
-    assert (await api.data(query, owner.token))["customer"]["purchases"]["totalCount"] == 1
+    assert await rows(services) == before
+    assert (before["purchases"], before["spot_orders"], before["documents"]) == (1, 1, 1)
+    # As the refusal says: a new plan can be ordered, under the same key, because nothing of the first was stored.
+    again = await accepted(api, owner.token, SAVE, demand=YEAR)
+    fresh = {**given, "recommendationId": again["recommendationId"]}
+    purchase = (await accepted(api, owner.token, order, **fresh))["purchase"]
+    assert (len(purchase["spotOrders"]), len(purchase["documents"])) == (6, 1)
 
 
 async def test_sales_quote_and_the_owner_accepts_at_the_held_price_once(
@@ -312,6 +388,41 @@ async def test_sales_quote_and_the_owner_accepts_at_the_held_price_once(
     assert (error["status"], error["validUntil"]) == ("EXPIRED", "2026-04-30")
 
 
+async def test_a_quote_is_open_again_when_its_purchase_is_cancelled_or_never_paid(
+    api: Api, world: World, clock: TestClock
+) -> None:
+    owner = await world.customer(starter())
+    given = {"customerId": owner.id, "items": [{"spot": {"accounts": 100, "startsOn": "2026-04-29", "months": 1}}]}
+    sales = await world.token(Role.SALES)
+    quote = (await accepted(api, sales, ISSUE, **given, validUntil="2026-04-30", idempotencyKey="q"))["quote"]
+    answer = {"quoteId": quote["id"], "agreedTermsVersion": AGREED, "expectedTotal": 5_500}
+    accept = mutation("quoteAccept")
+    query = """query($id: ID!) { node(id: $id) { ... on Quote { status purchaseId } }
+      customer { quotes(first: 1) { edges { node { status purchaseId } } } } }"""
+
+    async def stands() -> tuple[str, str | None]:
+        found = await api.data(query, owner.token, id=quote["id"])
+        assert found["customer"]["quotes"]["edges"] == [{"node": found["node"]}]
+        return found["node"]["status"], found["node"]["purchaseId"]
+
+    first = (await accepted(api, owner.token, accept, **answer, idempotencyKey="1"))["purchase"]
+    assert await stands() == ("ACCEPTED", first["id"])
+    await accepted(api, owner.token, mutation("purchaseCancel"), purchaseId=first["id"])
+    assert await stands() == ("OPEN", None)
+    second = (await accepted(api, owner.token, accept, **answer, idempotencyKey="2"))["purchase"]
+    clock.now += timedelta(minutes=30)
+    assert await stands() == ("OPEN", None)
+    third = (await accepted(api, owner.token, accept, **answer, idempotencyKey="3", paymentMethod="INVOICE"))[
+        "purchase"
+    ]
+    assert len({first["id"], second["id"], third["id"]}) == 3
+    # What is paid stays accepted, even if it is taken back: the credit note has settled it.
+    await asked(api, owner.token, CANCEL, orderId=third["spotOrders"][0]["id"])
+    assert await stands() == ("ACCEPTED", third["id"])
+    clock.now = datetime(2026, 5, 1, tzinfo=UTC)
+    assert await stands() == ("ACCEPTED", third["id"])
+
+
 async def test_documents_come_as_page_and_pdf_for_those_who_may_see_them(api: Api, world: World) -> None:
     owner, other = await world.customer(starter()), await world.customer(starter(), name="Other")
     await confirmed(api, owner.token)
@@ -330,6 +441,40 @@ async def test_documents_come_as_page_and_pdf_for_those_who_may_see_them(api: Ap
         answer = await api.client.get(path, headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == status
     assert (await api.client.get(path)).status_code == 401
+
+
+@pytest.mark.parametrize(("kind", "honorific"), [(CustomerKind.CORPORATE, "御中"), (CustomerKind.INDIVIDUAL, "様")])
+async def test_documents_address_organisations_and_persons_and_name_the_plan(
+    api: Api, world: World, kind: CustomerKind, honorific: str
+) -> None:
+    owner = await world.customer(
+        starter("2025-06-01", "2026-06-01"), replace(starter("2026-06-01", "2027-06-01"), plan_code="STANDARD"),
+        name="青葉", kind=kind,
+    )  # fmt: skip
+    items = [
+        {"spot": {"accounts": 100, "startsOn": "2026-05-31", "months": 1}},
+        {"spot": {"accounts": 100, "startsOn": "2026-06-01", "months": 1}},
+        {"additionalLicence": {"units": 1, "startsOn": "2026-06-01"}},
+    ]
+    given = {"customerId": owner.id, "items": items, "validUntil": "2026-04-30", "idempotencyKey": "q"}
+    sales = await world.token(Role.SALES)
+    quote = (await accepted(api, sales, ISSUE, **given))["quote"]
+    answer = {"agreedTermsVersion": AGREED, "expectedTotal": quote["total"]["minorUnits"], "idempotencyKey": "a"}
+    purchase = (await accepted(api, owner.token, mutation("quoteAccept"), quoteId=quote["id"], **answer))["purchase"]
+    await paid(api, owner.token, purchase, "BANK_TRANSFER")
+    money = {"purchaseId": purchase["id"], "amount": quote["total"]["minorUnits"], "idempotencyKey": "m"}
+    await accepted(api, await operator(world), mutation("paymentRecord"), **money)
+    await accepted(api, owner.token, CANCEL, orderId=purchase["spotOrders"][0]["id"])
+    page = "html(language: JA) items { planName }"
+    issued = f"... on Quote {{ {page} }} ... on Purchase {{ documents {{ {page} }} }}"
+    query = f"query($id: ID!) {{ node(id: $id) {{ {issued} }} }}"
+    offer = (await api.data(query, sales, id=quote["id"]))["node"]
+    invoice, note = (await api.data(query, sales, id=purchase["id"]))["node"]["documents"]
+    names = [["Starter", "Standard", "Standard"], ["Starter", "Standard", "Standard"], ["Starter"]]
+    for document, plans in zip((offer, invoice, note), names, strict=True):
+        assert [item["planName"] for item in document["items"]] == plans
+        assert f'<bdi>青葉</bdi>&nbsp;<span class="whole">{honorific}</span>' in document["html"]
+        assert "スポット契約 Starter" in document["html"]
 
 
 async def test_nobody_pays_for_somebody_else(api: Api, world: World) -> None:

@@ -51,6 +51,26 @@ pytestmark = pytest.mark.anyio
             },
         ),
         (
+            {"demand": {"events": [step("2026-05-01", "2026-06-01", -1)]}},
+            {
+                "code": "DEMAND_ACCOUNTS_OUT_OF_RANGE",
+                "field": "demand.events[0]",
+                "message": "-1 accounts is not between 0 and 10000000.",
+                "accounts": -1,
+                "accountsMax": 10_000_000,
+            },
+        ),
+        (
+            {"demand": {"profile": [step("2026-05-01", "2026-06-01", 150), step("2026-05-31", "2026-07-01", 200)]}},
+            {
+                "code": "DEMAND_OVERLAPS",
+                "field": "demand.profile[1]",
+                "message": "The entry that starts on 2026-05-31 overlaps one that ends before 2026-06-01.",
+                "startsOn": "2026-05-31",
+                "previousEndsBefore": "2026-06-01",
+            },
+        ),
+        (
             {"seconds": 31.0},
             {
                 "code": "SECONDS_OUT_OF_RANGE",
@@ -152,6 +172,18 @@ async def test_an_amount_beyond_32_bits_is_refused(api: Api, world: World) -> No
     question = {"demand": {"profile": [step("2026-05-01", "2026-09-15", 10_000_000)]}}
     error = await api.error(RECOMMEND, owner.token, input=question)
     assert (error["code"], error["amount"]) == ("AMOUNT_TOO_LARGE", "2749972500")
+
+
+async def test_a_contract_of_more_than_ten_years_is_refused(api: Api, world: World) -> None:
+    owner = await world.customer(starter("2026-04-01", "2036-05-29"))
+    error = await api.error(RECOMMEND, owner.token, input={"demand": {"profile": PROFILE}})
+    assert error == {
+        "code": "HORIZON_TOO_LONG",
+        "field": "customerId",
+        "message": "The contract has 3702 days from the earliest start on; at most 3700 can be planned.",
+        "days": 3_702,
+        "daysMax": 3_700,
+    }
 
 
 @pytest.mark.parametrize("ended", [True, False])

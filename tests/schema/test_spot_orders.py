@@ -70,7 +70,7 @@ async def stored(services: Services) -> tuple[int, int, int]:
                     "__typename": "StartsInThePast",
                     "code": "STARTS_IN_THE_PAST",
                     "field": "startsOn",
-                    "message": "The spot would start on 2026-04-09, before today, 2026-04-10.",
+                    "message": "The first day, 2026-04-09, is before today, 2026-04-10.",
                     "startsOn": "2026-04-09",
                     "today": "2026-04-10",
                 }
