@@ -172,6 +172,19 @@ async def test_the_history_names_people_and_who_is_shut_out_stays_out(place: Pla
         assert await place.refusal(**given) == "The token is unknown or has expired."
 
 
+async def test_a_providers_token_is_renewed_by_the_provider(place: Place) -> None:
+    query = "mutation { tokenRotate(input: {}) { token errors { __typename message } } }"
+    assert (await place.api.data(query, place.token(spotplan_role="sales")))["tokenRotate"] == {
+        "token": None,
+        "errors": [
+            {
+                "__typename": "TokenNotOurs",
+                "message": "This token was issued by the OpenID Connect provider; it is renewed there.",
+            }
+        ],
+    }
+
+
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
