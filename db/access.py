@@ -81,14 +81,10 @@ async def change_token(session: AsyncSession, token_id: int, role: str, customer
     await session.execute(changed.values(role=role, customer_id=customer_id))
 
 
-async def revoke_token(session: AsyncSession, token_id: int, at: datetime) -> None:
-    """End a token at an instant, unless it ends earlier."""
-    await session.execute(
-        update(AccessTokenRow)
-        .where(AccessTokenRow.id == token_id)
-        .where(or_(AccessTokenRow.revoked_at.is_(None), AccessTokenRow.revoked_at > at))
-        .values(revoked_at=at)
-    )
+async def save_revoked(session: AsyncSession, token: StoredToken) -> None:
+    """Store when a token that is locked ends."""
+    changed = update(AccessTokenRow).where(AccessTokenRow.id == token.id)
+    await session.execute(changed.values(revoked_at=token.revoked_at))
 
 
 def _token(row: AccessTokenRow) -> StoredToken:

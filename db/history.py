@@ -11,13 +11,6 @@ from db.tables import EventRow
 from domain.history import Actor, ActorKind, Event, EventKind, NewEvent
 
 
-async def add_events(
-    session: AsyncSession, customer_id: int, actor: Actor, events: Iterable[NewEvent], now: datetime
-) -> None:
-    """Append a customer's events, in their order."""
-    await add_log(session, [LogEntry(customer_id, actor, event, now) for event in events])
-
-
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """An event that is to be appended."""
@@ -26,6 +19,13 @@ class LogEntry:
     actor: Actor
     event: NewEvent
     recorded_at: datetime
+
+
+async def add_events(
+    session: AsyncSession, customer_id: int, actor: Actor, events: Iterable[NewEvent], now: datetime
+) -> None:
+    """Append a customer's events, in their order."""
+    await add_log(session, [LogEntry(customer_id, actor, event, now) for event in events])
 
 
 async def add_log(session: AsyncSession, entries: Iterable[LogEntry]) -> None:

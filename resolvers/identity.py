@@ -8,7 +8,7 @@ once, as a token is, so that the history names them and operators can shut them 
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -160,7 +160,3 @@ def _claim(claims: Mapping[str, Any], name: str) -> Any:
 def looks_signed(token: str) -> bool:
     """Whether it has the form of a signed JSON Web Token (RFC 7515, compact), which none of our own tokens has."""
     return token.count(".") == 2
-
-
-NEVER = datetime(9999, 12, 31, tzinfo=UTC)
-"""When a person's entry ends: each of their tokens has an end of its own."""

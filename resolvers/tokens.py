@@ -3,19 +3,22 @@
 import hashlib
 import secrets
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.access import StoredToken, add_token, change_token, revoke_token, token_by_hash, token_by_id, valid_tokens
+from db.access import StoredToken, add_token, change_token, save_revoked, token_by_hash, token_by_id, valid_tokens
 from db.engine import Database
 from domain.errors import NotFound
 from domain.token_errors import OverlapOutOfRange, TokenNotOurs
 from resolvers.access import Caller, NotSignedInError, Role, require
-from resolvers.identity import NEVER, looks_signed
+from resolvers.identity import looks_signed
 from resolvers.services import Services
 
 TOKEN_PREFIX = "spt_"  # noqa: S105 # marks our tokens for secret scanners
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""When a person's entry ends: each of their tokens has an end of its own."""
 OVERLAP_MAX = timedelta(days=7)
 """For so long at most the token before a new one goes on."""
 
@@ -73,7 +76,7 @@ async def rotate(services: Services, caller: Caller | None, overlap: timedelta) 
             raise NotSignedInError("The token is unknown or has expired.")
         made = StoredToken(old.role, old.customer_id, now, now + (old.expires_at - old.created_at))
         new = await add_token(session, _hash(token), made)
-        await revoke_token(session, old.id, now + overlap)
+        await _ended(session, old, now + overlap)
     return token, new
 
 
@@ -89,11 +92,7 @@ async def revoke(services: Services, caller: Caller | None, token_id: int) -> St
         found = await token_by_id(session, token_id)
         if found is None or (signed_in.role is Role.OWNER and found.customer_id != signed_in.customer_id):
             raise NotFound(field="number")
-        await revoke_token(session, token_id, now)
-        found = await token_by_id(session, token_id)
-    if found is None:
-        raise NotFound(field="number")
-    return found
+        return await _ended(session, found, now)
 
 
 async def tokens_of(services: Services, caller: Caller | None, customer_id: int | None) -> list[StoredToken]:
@@ -109,8 +108,15 @@ async def tokens_of(services: Services, caller: Caller | None, customer_id: int 
         return await valid_tokens(session, services.sign_in_clock(), customer_id)
 
 
+async def _ended(session: AsyncSession, token: StoredToken, at: datetime) -> StoredToken:
+    """End a locked token at an instant, unless it ends earlier."""
+    ended = replace(token, revoked_at=min(at, token.revoked_at or at))
+    await save_revoked(session, ended)
+    return ended
+
+
 async def _person_entry(database: Database, entry: StoredToken) -> StoredToken | None:
-    """A person's entry, made when they first sign in, with the role and customer that their token names now.
+    """A person's entry, made when they first sign in, as what their token names now and nothing that is stored.
 
     None where there is no such customer.
     """
@@ -128,7 +134,9 @@ async def _person_entry(database: Database, entry: StoredToken) -> StoredToken |
     except IntegrityError:  # another request made it meanwhile, or there is no such customer
         async with database.read() as session:
             found = await token_by_hash(session, key)
-    return found if found is not None and found.customer_id == entry.customer_id else None
+    if found is None or found.customer_id != entry.customer_id:
+        return None
+    return replace(found, role=entry.role)
 
 
 def _random() -> str:

@@ -172,6 +172,13 @@ async def test_the_history_names_people_and_who_is_shut_out_stays_out(place: Pla
         assert await place.refusal(**given) == "The token is unknown or has expired."
 
 
+async def test_a_person_may_what_each_token_says_even_where_several_are_the_first(place: Place) -> None:
+    roles = ["sales", "operator"] * 4
+    tokens = [place.token(spotplan_role=role) for role in roles]
+    answers = await asyncio.gather(*(place.api.data(VIEWER, token) for token in tokens))
+    assert [answer["viewer"]["role"] for answer in answers] == [role.upper() for role in roles]
+
+
 async def test_a_providers_token_is_renewed_by_the_provider(place: Place) -> None:
     query = "mutation { tokenRotate(input: {}) { token errors { __typename message } } }"
     assert (await place.api.data(query, place.token(spotplan_role="sales")))["tokenRotate"] == {
