@@ -5,9 +5,10 @@ with its ``code``, ``message`` and ``field``. A run that was stopped goes on whe
 skipped. Exit code: 0 when all are answered, 1 when some have errors, 2 when it could not run, 130 after Ctrl-C.
 """
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -112,9 +113,10 @@ class _Run:
 
     def _answer(self, solver: Solver, show: Callable[[], object]) -> None:
         def keep(answer: NamedAnswer) -> None:
-            self._answers.append(answer.name, _data(answer))
-            self._done += 1
-            self._failed += answer.failure is not None
+            with _interrupts_held_back():
+                self._answers.append(answer.name, _data(answer))
+                self._done += 1
+                self._failed += answer.failure is not None
             show()
 
         with solver as (executor, in_flight_max):
@@ -141,6 +143,19 @@ class _Run:
         total = counted(len(self._found.names), "problem")
         summary = f"{self._done:,} of {total} answered{before}{errors}; {seconds:,.1f} s"
         return f"{summary}. Interrupted: the same command goes on." if code == INTERRUPTED else summary
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C comes before or after what is done here, so that no answer is written and not counted."""
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
 
 
 def _data(answer: NamedAnswer) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """``spotplan plan-many``: an answer for each problem, once, whatever some of them are like."""
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from cli.answer_file import answer_file
+from cli.answer_file import AnswerFile, answer_file
 from cli.plan_many import plan_many_command
 from planner.many import processes
 from planner.processes import SeparateProcesses
@@ -286,6 +287,23 @@ def test_an_answer_that_cannot_be_written_ends_the_run(tmp_path: Path, monkeypat
     monkeypatch.setattr("cli.answer_file.AnswerFile.append", fail)
     out = tmp_path / "out.jsonl"
     assert refused(str(given), f"--out={out}") == f"--out: cannot write {out}: No space left on device"
+
+
+def test_ctrl_c_while_an_answer_is_written_leaves_it_written_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = write_lines(tmp_path / "in.jsonl", [problem(name=name) for name in ("one", "two", "three")])
+    append = AnswerFile.append
+
+    def interrupted(file: AnswerFile, name: str, answer: dict[str, Any]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        append(file, name, answer)
+
+    monkeypatch.setattr("cli.answer_file.AnswerFile.append", interrupted)
+    out = tmp_path / "out.jsonl"
+    result = run(str(given), f"--out={out}")
+    assert (result.exit_code, len(answers_of(out))) == (130, 1)
+    assert result.stderr.startswith("1 of 3 problems answered; ")
 
 
 def test_a_cluster_that_is_not_there_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
