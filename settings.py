@@ -67,6 +67,8 @@ class Settings:
     """``refused``, or ``allowed``: webhooks may go to loopback, private and other addresses that are not public."""
     request_bytes_max: int = 1_000_000
     """Of a body, and of a message over WebSocket."""
+    body_seconds_max: int = 10
+    """How long a client may take to send a body."""
     operations_per_websocket_max: int = 10
     """Operations under way at a time on one WebSocket connection."""
     query_tokens_max: int = 2_000

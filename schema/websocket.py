@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, cast
 
-from cross_web import HTTPException
+import orjson
 from graphql import GraphQLError
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
@@ -43,8 +43,8 @@ class TextAdapter(ASGIWebSocketAdapter):
 
     def _parsed(self, text: str) -> dict[str, Any]:
         try:
-            message = self.view.decode_json(text)
-        except (ValueError, HTTPException):
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError:
             raise NonJsonMessageReceived from None
         if not isinstance(message, dict):
             raise NonJsonMessageReceived

@@ -189,7 +189,7 @@ async def test_operations_before_connection_init_close_the_connection(address: s
 async def test_a_client_that_says_nothing_is_not_waited_for(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("schema.app.CONNECTION_INIT_MAX", timedelta(seconds=0.05))
+    monkeypatch.setattr("schema.endpoint.CONNECTION_INIT_MAX", timedelta(seconds=0.05))
     async with served(services) as address, connection(address) as client:
         assert await client.closed() == (4408, "Connection initialisation timeout")
 
