@@ -9,6 +9,9 @@ from typing import Any
 import strawberry
 from graphql import GraphQLError
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -50,6 +53,9 @@ NODE_TYPES = [
     Quote,
     SpotOrder,
 ]
+
+COMPRESS_LEVEL = 5
+"""Of gzip: higher levels take twice the time and save some percent."""
 
 
 class PresentErrors(SchemaExtension):
@@ -146,5 +152,18 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
             WebSocketRoute("/graphql", endpoint),
             Mount("/graphiql", StaticFiles(directory=ASSETS, check_dir=False)),
         ],
+        middleware=_middleware(services.settings),
         lifespan=lifespan,
     )
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """CORS outermost, so that pages of other origins can read refusals, too."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After"],
+    )
+    return [cors, Middleware(GZipMiddleware, compresslevel=COMPRESS_LEVEL)]

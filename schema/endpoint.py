@@ -33,7 +33,7 @@ CONNECTION_INIT_MAX = timedelta(seconds=10)
 class GraphQLEndpoint(GraphQL[Context, None]):
     """Answers by the GraphQL over HTTP draft; strawberry's own view speaks WebSocket and writes the event stream.
 
-    Pages of other origins may not open a WebSocket, which is strawberry's default.
+    Pages of other origins may open a WebSocket only if CORS admits them.
     """
 
     websocket_adapter_class = TextAdapter
@@ -46,10 +46,11 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
             connection_init_wait_timeout=CONNECTION_INIT_MAX,
             max_subscriptions_per_connection=settings.operations_per_websocket_max,
+            allowed_origins=settings.origins,
         )
         self.message_bytes_max = settings.request_bytes_max
         self._services = services
-        self._page = page(graphiql)
+        self._graphiql = graphiql
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; whatever it is, the answer is JSON, events or the page."""
@@ -69,7 +70,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     async def _answer(self, request: Request, kinds: list[str]) -> Response:
         # Only browsers that open the page ask for HTML; tools send ``*/*``.
         if wire.HTML in kinds and request.method == "GET" and "query" not in request.query_params:
-            return self._page
+            return page(self._graphiql)  # anew each time: compression changes a response's headers
         asked = await wire.parameters_of(request, self._services.settings.body_seconds_max)
         if not asked.query:
             raise WireError(400, "The parameter query is missing")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graphql import get_introspection_query
 from httpx import ASGITransport, AsyncClient
 
 from db.engine import Database, DatabaseUnavailableError
@@ -151,7 +152,7 @@ async def test_the_answer_is_of_the_type_that_is_preferred(lone: Api, accept: st
     response = await lone.client.send(request)
     assert response.status_code == 200
     assert response.headers["content-type"].partition(";")[0] == kind
-    assert response.headers["vary"] == "Accept"
+    assert "Accept" in response.headers["vary"].split(", ")
 
 
 async def test_a_request_error_has_no_data_and_its_own_status(lone: Api) -> None:
@@ -175,6 +176,43 @@ async def test_an_error_of_a_field_comes_with_data(lone: Api) -> None:
         assert response.status_code == 200
         assert response.json()["data"] is None
         assert response.json()["errors"][0]["path"] == ["plans"]
+
+
+async def test_large_answers_are_compressed_and_small_ones_are_not(lone: Api) -> None:
+    for query, encoding in ((get_introspection_query(), "gzip"), ("{ __typename }", None)):
+        response = await lone.client.post("/graphql", json={"query": query}, headers={"Accept-Encoding": "gzip"})
+        assert response.headers.get("content-encoding") == encoding
+        assert "errors" not in response.json()
+
+
+PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
+
+
+async def test_pages_of_configured_origins_may_ask_and_read_refusals(services: Services) -> None:
+    settings = replace(services.settings, cors_origins="https://app.example.com, http://localhost:3000")
+    transport = ASGITransport(create_app(replace(services, settings=settings)))
+    async with AsyncClient(transport=transport, base_url="http://testserver") as client:
+        for origin, admitted in (
+            ("https://app.example.com", "https://app.example.com"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("https://example.com", None),
+        ):
+            headers = {"Origin": origin}
+            preflight = await client.options("/graphql", headers=headers | PREFLIGHT)
+            assert preflight.status_code == (200 if admitted else 400)
+            assert preflight.headers.get("access-control-allow-origin") == admitted
+            for body in ({"query": "{ __typename }"}, {}):
+                answer = await client.post("/graphql", json=body, headers=headers)
+                assert answer.headers.get("access-control-allow-origin") == admitted
+                assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_without_configured_origins_no_page_of_another_may_ask(lone: Api) -> None:
+    headers = {"Origin": "https://app.example.com"}
+    preflight = await lone.client.options("/graphql", headers=headers | PREFLIGHT)
+    assert preflight.status_code == 400
+    answer = await lone.client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+    assert "access-control-allow-origin" not in answer.headers
 
 
 async def test_a_body_that_comes_too_slowly_is_not_waited_for(services: Services) -> None:
@@ -290,6 +328,15 @@ async def test_the_page_carries_its_configuration_and_a_strict_policy(
     }
     assert response.headers["content-security-policy"].startswith("default-src 'self';")
     assert response.headers["cache-control"] == "no-store"
+
+
+async def test_the_page_is_the_same_every_time(lone: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "index.html").write_text(f"<body>{PLACEHOLDER}{'x' * 1_000}</body>", "utf-8")
+    monkeypatch.setattr(graphiql, "ASSETS", tmp_path)
+    headers = {"Accept": "text/html,*/*;q=0.8", "Accept-Encoding": "gzip"}
+    first, second = [await lone.client.get("/graphql", headers=headers) for _ in range(2)]
+    assert first.headers["content-encoding"] == "gzip"
+    assert (first.text, first.headers) == (second.text, second.headers)
 
 
 async def test_only_browsers_get_the_page(api: Api) -> None:

@@ -201,3 +201,13 @@ async def test_pages_of_other_origins_may_not_connect(address: str) -> None:
                 pass
     async with websocket(address, origin=address):
         pass
+
+
+async def test_pages_of_configured_origins_may_connect(services: Services) -> None:
+    settings = replace(services.settings, cors_origins="https://app.example.com")
+    async with served(replace(services, settings=settings)) as address:
+        async with websocket(address, origin="https://app.example.com"):
+            pass
+        with pytest.raises(InvalidStatus, match="HTTP 403"):
+            async with connection(address, origin="https://example.com"):
+                pass
