@@ -15,6 +15,7 @@ CHOICES = {
     "clock": ("system", "test"),
     "payment_provider": ("none", "demo", "stripe"),
     "cancel_confirmed": ("allowed", "refused"),
+    "operations": ("any", "persisted"),
     "webhook_http": ("refused", "allowed"),
     "webhook_private_networks": ("refused", "allowed"),
 }
@@ -69,6 +70,8 @@ class Settings:
     """``refused``, or ``allowed``: webhooks may go to loopback, private and other addresses that are not public."""
     request_bytes_max: int = 1_000_000
     """Of a body, and of a message over WebSocket."""
+    operations: str = "any"
+    """``any``, or ``persisted``: only documents that were registered are answered, so GraphiQL is of no use then."""
     cors_origins: str = ""
     """Whose pages may ask from a browser, such as ``https://app.example.com``, separated by commas, or ``*``."""
     body_seconds_max: int = 10

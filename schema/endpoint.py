@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import orjson
 import strawberry
+from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -19,10 +20,12 @@ from strawberry.types.graphql import OperationType
 
 from db.engine import DatabaseUnavailableError
 from resolvers.access import Caller, NotSignedInError, caller_of
+from resolvers.operations import Operations
 from resolvers.services import Services
 from schema import wire
 from schema.context import Context
 from schema.graphiql import page
+from schema.operations import Asked
 from schema.websocket import TextAdapter, TransportHandler
 from schema.wire import Parameters, WireError
 
@@ -49,6 +52,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             allowed_origins=settings.origins,
         )
         self.message_bytes_max = settings.request_bytes_max
+        self.asked = Asked(Operations(services.database), persisted_only=settings.operations == "persisted")
         self._services = services
         self._graphiql = graphiql
 
@@ -72,8 +76,12 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if wire.HTML in kinds and request.method == "GET" and "query" not in request.query_params:
             return page(self._graphiql)  # anew each time: compression changes a response's headers
         asked = await wire.parameters_of(request, self._services.settings.body_seconds_max)
-        if not asked.query:
-            raise WireError(400, "The parameter query is missing")
+        try:
+            asked.query = await self.asked.document(asked.query, asked.document_id, asked.extensions)
+        except GraphQLError as error:
+            if (error.extensions or {}).get("code") == "BAD_REQUEST":
+                raise WireError(400, error.message) from None
+            return _answered({"errors": [error.formatted]}, kinds)
         context = await self.context_for(request.headers.get("authorization"))
         if kinds[0] == wire.EVENTS:
             return await self._events(request, asked, context)
@@ -88,9 +96,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         content = process_result(result)
         if result.data is None and all(error.path is None for error in result.errors or ()):
             content.pop("data")  # it never began to run: a request error
-        kind = next((kind for kind in kinds if kind in {wire.RESPONSE, wire.JSON}), wire.JSON)
-        # By the draft, clients of application/json learn of request errors from the content alone.
-        return wire.answer(content, kind, 400 if kind == wire.RESPONSE and "data" not in content else 200)
+        return _answered(content, kinds)
 
     async def _events(self, request: Request, asked: Parameters, context: Context) -> Response:
         results = await self.schema.stream(**_operation(request, asked, context), operation_extensions=asked.extensions)
@@ -132,6 +138,12 @@ def _operation(request: Request, asked: Parameters, context: Context) -> dict[st
         "operation_name": asked.operation_name,
         "allowed_operation_types": allowed if request.method == "GET" else allowed | {OperationType.MUTATION},
     }
+
+
+def _answered(content: Any, kinds: list[str]) -> Response:
+    kind = next((kind for kind in kinds if kind in {wire.RESPONSE, wire.JSON}), wire.JSON)
+    # By the draft, clients of application/json learn of request errors from the content alone.
+    return wire.answer(content, kind, 400 if kind == wire.RESPONSE and "data" not in content else 200)
 
 
 def _not_answered(kind: OperationType) -> WireError:
