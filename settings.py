@@ -1,6 +1,7 @@
 """Everything that can be set from outside, read from the environment once."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,10 +16,12 @@ CHOICES = {
     "clock": ("system", "test"),
     "payment_provider": ("none", "demo", "stripe"),
     "cancel_confirmed": ("allowed", "refused"),
+    "operations": ("any", "persisted"),
     "webhook_http": ("refused", "allowed"),
     "webhook_private_networks": ("refused", "allowed"),
 }
 """Settings that are one of a few words, the default first."""
+ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,12 @@ class Settings:
     """``refused``, or ``allowed``: webhooks may go to loopback, private and other addresses that are not public."""
     request_bytes_max: int = 1_000_000
     """Of a body, and of a message over WebSocket."""
+    operations: str = "any"
+    """``any``, or ``persisted``: only documents that were registered are answered, so GraphiQL is of no use then."""
+    cors_origins: str = ""
+    """Whose pages may ask from a browser, such as ``https://app.example.com``, separated by commas, or ``*``."""
+    body_seconds_max: int = 10
+    """How long a client may take to send a body."""
     operations_per_websocket_max: int = 10
     """Operations under way at a time on one WebSocket connection."""
     query_tokens_max: int = 2_000
@@ -87,12 +96,17 @@ class Settings:
     def order_expiry(self) -> timedelta:
         return timedelta(minutes=self.order_expiry_minutes)
 
+    @property
+    def origins(self) -> tuple[str, ...]:
+        return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Settings from variables such as ``SPOTPLAN_DATABASE_URL``.
 
         Raises:
-            SettingInvalidError: a number is not a positive whole number, or a word is none of those there are.
+            SettingInvalidError: a number is not a positive whole number, a word is none of those there are, or an
+                origin is none.
         """
         values: dict[str, str | int] = {}
         for name, default in ((name, getattr(cls(), name)) for name in cls.__dataclass_fields__):
@@ -107,7 +121,13 @@ class Settings:
             _check_issuer(str(values["oidc_issuer"]))
             if not values.get("oidc_audience"):
                 raise SettingInvalidError("SPOTPLAN_OIDC_ISSUER needs SPOTPLAN_OIDC_AUDIENCE: whom its tokens are for")
-        return cls(**values)  # type: ignore[arg-type] # each value has its default's type
+        settings = cls(**values)  # type: ignore[arg-type] # each value has its default's type
+        for origin in settings.origins:
+            if not ORIGIN.fullmatch(origin):
+                raise SettingInvalidError(
+                    f"SPOTPLAN_CORS_ORIGINS must list origins as browsers send them, not {origin!r}"
+                )
+        return settings
 
 
 def _check_issuer(address: str) -> None:

@@ -1,4 +1,5 @@
-"""The operator's door: serve, migrate, demo, token, tokens, accounts, expire, plan, plan-many, webhooks."""
+"""The operator's door: serve, migrate, demo, token, tokens, accounts, expire, operations, plan, plan-many,
+webhooks."""
 
 import asyncio
 import json
@@ -21,6 +22,7 @@ from cli.demo import Demo, graphiql_config, prepare
 from cli.demo_queries import RECOMMEND, recommend_variables
 from cli.errors import OperatorError
 from cli.expire import expire
+from cli.operations import operations_app
 from cli.order_states import order_states
 from cli.plan import plan
 from cli.plan_many import plan_many_command
@@ -42,6 +44,7 @@ app.command("plan-many")(plan_many_command)
 app.command()(expire)
 app.command("order-states")(order_states)
 app.add_typer(accounts_app, name="accounts")
+app.add_typer(operations_app, name="operations")
 app.add_typer(webhooks_app, name="webhooks")
 app.add_typer(tokens_app, name="tokens")
 

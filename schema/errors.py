@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import strawberry
 from graphql import GraphQLError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.utils.str_converters import to_camel_case
 
 import domain.account_errors
@@ -125,6 +126,8 @@ def presented(error: GraphQLError) -> GraphQLError:
     if isinstance(cause, RuleError):
         data = {to_camel_case(name): _plain(value) for name, value in cause.data.items()}
         return _with(error, cause.message, {"code": cause.code, "field": cause.field, **data})
+    if isinstance(cause, CannotGetOperationTypeError | InvalidOperationTypeError):
+        return _with(error, error.message, {"code": "GRAPHQL_INVALID"})
     if isinstance(cause, AccessError):
         return _with(error, str(cause), {"code": cause.code})
     for kind, (code, message) in RETRYABLE.items():
