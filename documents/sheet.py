@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from documents.texts import WORDS, Language, Words, day, days, item, money, on_one_line, percent, shown
 from domain.documents import Document, DocumentKind, DocumentLine
-from domain.orders import PaymentMethod
-
-PAID_BY_TRANSFER = frozenset({PaymentMethod.INVOICE, PaymentMethod.BANK_TRANSFER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +159,10 @@ def _terms(document: Document, words: Words, language: Language) -> tuple[Fact, 
     if document.valid_until is not None:
         terms.append(Fact(words.valid_until, day(document.valid_until, language)))
     if document.payment_method is not None:
-        label = words.kinds[document.kind].payment_method
-        terms.append(Fact(label, words.payment_methods[document.payment_method]))
+        method = words.payment_methods[document.payment_method]
+        if document.kind is DocumentKind.INVOICE and document.due_on is None:
+            method = words.paid.format(method=method)  # cards and transfers have their invoice when they are paid
+        terms.append(Fact(words.kinds[document.kind].payment_method, method))
     return tuple(terms)
 
 
@@ -190,7 +189,7 @@ def _tax_sum(document: Document, words: Words, language: Language) -> TaxRow | N
 
 
 def _bank_account(document: Document, words: Words) -> Fact | None:
-    # Who gets money back, or has paid by card, must not be led to transfer it.
-    if document.kind is not DocumentKind.INVOICE or document.payment_method not in PAID_BY_TRANSFER:
+    # Who gets money back, or has paid, must not be led to transfer it.
+    if document.kind is not DocumentKind.INVOICE or document.due_on is None:
         return None
     return Fact(words.bank_account, shown(document.issuer.bank_account))

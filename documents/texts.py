@@ -60,6 +60,7 @@ class Words:
     items: Mapping[ItemKind, str]
     item_of_plan: str
     payment_methods: Mapping[PaymentMethod, str]
+    paid: str
     honorifics: Mapping[CustomerKind, str]
     issuer: str | None
     issued_on: str
@@ -128,6 +129,7 @@ JA = Words(
         PaymentMethod.CREDIT_CARD: "クレジットカード",
         PaymentMethod.BANK_TRANSFER: "銀行振込",
     },
+    paid="{method}(お支払済み)",
     honorifics={CustomerKind.CORPORATE: "御中", CustomerKind.INDIVIDUAL: "様"},
     issuer=None,
     issued_on="発行日",
@@ -196,6 +198,7 @@ EN = Words(
         PaymentMethod.CREDIT_CARD: "Credit card",
         PaymentMethod.BANK_TRANSFER: "Bank transfer",
     },
+    paid="{method}, paid",
     honorifics={},
     issuer="From",
     issued_on="Date of issue",

@@ -15,7 +15,7 @@ from domain.documents import (
     TaxGroup,
     taken_back,
 )
-from domain.history import EventKind, NewEvent
+from domain.history import Change, EventKind, NewEvent
 from domain.ledger import EntryKind, LedgerEntry
 from domain.purchases import ContractOrder, Purchase
 from resolvers.services import issuer_of
@@ -128,10 +128,17 @@ async def _issue(work: Work, purchase: Purchase, document: Document, invoice: St
         amount_minor=document.total_minor if is_invoice else -document.total_minor,
     )
     await add_entry(work.session, entry, work.now)
+    changes: dict[str, Change] = {
+        "purchase": (purchase.number, purchase.number),
+        "number": (None, document.number),
+        "total": (None, str(document.total_minor)),
+    }
+    if document.refers_to is not None:
+        changes["refersTo"] = (document.refers_to, document.refers_to)
     event = NewEvent(
         kind=EventKind.INVOICE_ISSUED if is_invoice else EventKind.CREDIT_NOTE_ISSUED,
         occurred_at=work.now,
-        changes={"number": (None, document.number), "total": (None, str(document.total_minor))},
+        changes=changes,
     )
     await work.log(event)
     return document_id

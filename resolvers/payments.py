@@ -259,7 +259,8 @@ async def _paid_back(services: Services, payment: StoredPayment, wanted: int) ->
             return 0
         amount = wanted - current.refunded_minor
         await change_payment(session, payment.id, work.now, refunded_minor=wanted)
-        await enter_refund(work, payment.purchase_id, amount, payment_id=payment.id)
+        purchase = (await purchases_by_id(session, [payment.purchase_id]))[payment.purchase_id]
+        await enter_refund(work, purchase, amount, payment_id=payment.id)
         return 1
 
 

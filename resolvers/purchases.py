@@ -248,22 +248,25 @@ async def record_refund(
             to_give_back -= payment.refund_wanted_minor - payment.refunded_minor  # on its way to the card
         if not 1 <= amount_minor <= to_give_back:
             raise RefundOutOfRange(amount=amount_minor, amount_max=max(0, to_give_back))
-        await enter_refund(work, purchase.id, amount_minor, payment_id=None)
+        await enter_refund(work, purchase, amount_minor, payment_id=None)
         await request.remember(session, (purchase.id,), work.now)
         return purchase
 
 
-async def enter_refund(work: Work, purchase_id: int, amount_minor: int, *, payment_id: int | None) -> None:
+async def enter_refund(work: Work, purchase: Purchase, amount_minor: int, *, payment_id: int | None) -> None:
     """Enter money that was given back."""
     entry = LedgerEntry(
         kind=EntryKind.REFUND,
         customer_id=work.customer.id,
-        purchase_id=purchase_id,
+        purchase_id=purchase.id,
         payment_id=payment_id,
         amount_minor=amount_minor,
     )
     await add_entry(work.session, entry, work.now)
-    changes: dict[str, Change] = {"amount": (None, str(amount_minor))}
+    changes: dict[str, Change] = {
+        "purchase": (purchase.number, purchase.number),
+        "amount": (None, str(amount_minor)),
+    }
     await work.log(NewEvent(kind=EventKind.PAYMENT_REFUNDED, occurred_at=work.now, changes=changes))
 
 

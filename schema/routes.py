@@ -55,8 +55,10 @@ def document_pdfs(services: Services, context_for: Callable[[str | None], Awaita
             return _text(str(error), 401 if error.code == "NOT_SIGNED_IN" else 403)
         except DatabaseUnavailableError:
             return _text("try again later", 503)
-        if found is None or language is None:
+        if found is None:
             return _text("There is no such document.", 404)
+        if language is None:
+            return _text(f"The language is {' or '.join(Language)}.", 400)
         content = await asyncio.to_thread(pdf, found, language)
         name = {"content-disposition": f'inline; filename="{found.number}.pdf"'}
         return Response(content, media_type="application/pdf", headers=name)

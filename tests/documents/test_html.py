@@ -133,15 +133,16 @@ def test_a_quote_is_valid_until_a_day_and_has_no_orders() -> None:
     ("method", "ja", "en", "account"),
     [
         (PaymentMethod.INVOICE, "請求書払い", "On invoice", True),
-        (PaymentMethod.BANK_TRANSFER, "銀行振込", "Bank transfer", True),
-        (PaymentMethod.CREDIT_CARD, "クレジットカード", "Credit card", False),
+        (PaymentMethod.BANK_TRANSFER, "銀行振込(お支払済み)", "Bank transfer, paid", False),
+        (PaymentMethod.CREDIT_CARD, "クレジットカード(お支払済み)", "Credit card, paid", False),
         (None, None, None, False),
     ],
 )
-def test_only_who_pays_by_transfer_is_told_an_account(
+def test_who_has_paid_is_told_so_and_no_account(
     method: PaymentMethod | None, ja: str | None, en: str | None, account: bool
 ) -> None:
-    document = replace(invoice(), payment_method=method)
+    due_on = invoice().due_on if account else None  # others are issued when they are paid
+    document = replace(invoice(), payment_method=method, due_on=due_on)
     for language, name, label in ((JA, ja, "お支払方法"), (EN, en, "Payment method")):
         said = texts(html(document, language))
         assert (ISSUER.bank_account in said) is account

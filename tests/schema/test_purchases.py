@@ -437,6 +437,8 @@ async def test_documents_come_as_page_and_pdf_for_those_who_may_see_them(api: Ap
         "application/pdf",
         b"%PDF-",
     )
+    answer = await api.client.get(f"{path}?language=FR", headers={"Authorization": f"Bearer {owner.token}"})
+    assert (answer.status_code, answer.text) == (400, "The language is JA or EN.\n")
     for token, status in ((other.token, 404), ("nobody", 401)):
         answer = await api.client.get(path, headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == status
