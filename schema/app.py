@@ -11,6 +11,7 @@ import orjson
 import strawberry
 from cross_web import HTTPException
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -40,8 +41,10 @@ from schema.errors import USER_ERROR_TYPES, presented
 from schema.falls import CapacityFall
 from schema.graphiql import ASSETS, page
 from schema.limits import Limits
+from schema.observed import Observed
 from schema.purchases import ContractOrder, Purchase
 from schema.quotes import Quote
+from schema.requests import ObserveRequests
 from schema.root import Mutation, Query, Subscription
 from schema.routes import document_pdfs, limited, payment_events
 from schema.spot_orders import SpotOrder
@@ -114,7 +117,7 @@ def build_schema(settings: Settings) -> strawberry.Schema:
             SpotOrder,
             *USER_ERROR_TYPES.values(),
         ],
-        extensions=[PresentErrors, lambda: Limits(settings)],
+        extensions=[Observed, PresentErrors, lambda: Limits(settings)],
     )
 
 
@@ -218,12 +221,14 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    async def readyz(_request: Request) -> Response:
+    async def readyz(request: Request) -> Response:
+        if request.app.state.is_stopping:
+            return PlainTextResponse("stopping\n", status_code=503)
         ready = await services.database.is_ready()
         return PlainTextResponse("ok\n" if ready else "database unavailable\n", status_code=200 if ready else 503)
 
     endpoint = GraphQLEndpoint(services, graphiql or {})
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
@@ -233,5 +238,8 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
             WebSocketRoute("/graphql", endpoint),
             Mount("/graphiql", StaticFiles(directory=ASSETS, check_dir=False)),
         ],
+        middleware=[Middleware(ObserveRequests)],
         lifespan=lifespan,
     )
+    app.state.is_stopping = False
+    return app

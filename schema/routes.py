@@ -19,6 +19,7 @@ from resolvers.payments import receive_event
 from resolvers.services import Services
 from schema.context import Context
 from schema.relay import parse_id
+from schema.requests import note
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -65,7 +66,9 @@ def document_pdfs(services: Services, context_for: Callable[[str | None], Awaita
     async def answer(request: Request) -> Response:
         language = Language.__members__.get(request.query_params.get("language", "JA"))
         try:
-            caller = (await context_for(request.headers.get("authorization"))).caller
+            context = await context_for(request.headers.get("authorization"))
+            note(customer_id=context.customer_id)
+            caller = context.caller
             found = await _document(services, caller, request.path_params["id"])
         except AccessError as error:
             return _text(str(error), 401 if error.code == "NOT_SIGNED_IN" else 403)
