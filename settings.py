@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+PORT_MAX = 65_535
+
 
 class SettingInvalidError(ValueError):
     """An environment variable has a value that cannot be used; the message names it."""
@@ -14,6 +16,7 @@ CHOICES = {
     "clock": ("system", "test"),
     "payment_provider": ("none", "demo", "stripe"),
     "cancel_confirmed": ("allowed", "refused"),
+    "log": ("text", "json"),
     "webhook_http": ("refused", "allowed"),
     "webhook_private_networks": ("refused", "allowed"),
 }
@@ -65,6 +68,16 @@ class Settings:
     """``refused``, or ``allowed``: webhooks may go to http:// addresses, unencrypted. For tests."""
     webhook_private_networks: str = "refused"
     """``refused``, or ``allowed``: webhooks may go to loopback, private and other addresses that are not public."""
+    log: str = "text"
+    """``text``, lines for people, or ``json``, an object a line."""
+    metrics_port: int = 0
+    """Where Prometheus may scrape, beside the API's own port, without a token; not at all unless it is set."""
+    metrics_host: str = "127.0.0.1"
+    """The address of that port. It names no customer, but strangers should not reach it either."""
+    shutdown_notice_seconds: int = 2
+    """After SIGTERM, how long /readyz says 503 before connections are refused: longer than proxies ask it."""
+    shutdown_seconds_max: int = 35
+    """After that, how long requests may still take; the longest solve is 30 s."""
     request_bytes_max: int = 1_000_000
     """Of a body, and of a message over WebSocket."""
     operations_per_websocket_max: int = 10
@@ -94,6 +107,8 @@ class Settings:
             if values.get(name, allowed[0]) not in allowed:
                 choices = " or ".join(allowed)
                 raise SettingInvalidError(f"SPOTPLAN_{name.upper()} must be {choices}, not {values[name]!r}")
+        if int(values.get("metrics_port", 0)) > PORT_MAX:
+            raise SettingInvalidError(f"SPOTPLAN_METRICS_PORT must be at most {PORT_MAX}")
         return cls(**values)  # type: ignore[arg-type] # each value has its default's type
 
 

@@ -31,6 +31,10 @@ TRACER = get_tracer("spotplan")
 NAME_LENGTH_MAX = 64
 
 
+over_websockets: set["Observed"] = set()
+"""Operations under way on WebSockets, which a server that stops has to wait for by itself."""
+
+
 def root_field(document: DocumentNode, operation_name: str | None) -> str:
     """What a valid operation asks for: its root field, or one word where it has several or none of ours.
 
@@ -73,6 +77,9 @@ class Observed(SchemaExtension):
         started, outcome = perf_counter(), "left"
         if self._span.is_recording():
             self._begin_span()
+        seen = current()
+        if seen is not None and seen.is_websocket:
+            over_websockets.add(self)
         try:
             yield
             if not self._is_stream:
@@ -84,6 +91,7 @@ class Observed(SchemaExtension):
             outcome = "invalid"
             raise
         finally:
+            over_websockets.discard(self)
             self._end(outcome, perf_counter() - started)
 
     def on_execute(self) -> Iterator[None]:
