@@ -70,10 +70,12 @@ def collector() -> Iterator[tuple[str, list[Any]]]:
     server = HTTPServer(("127.0.0.1", 0), Take)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", arrived
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", arrived
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextmanager
