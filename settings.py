@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+PORT_MAX = 65_535
+
 
 class SettingInvalidError(ValueError):
     """An environment variable has a value that cannot be used; the message names it."""
@@ -17,6 +19,7 @@ CHOICES = {
     "payment_provider": ("none", "demo", "stripe"),
     "cancel_confirmed": ("allowed", "refused"),
     "operations": ("any", "persisted"),
+    "log": ("text", "json"),
     "webhook_http": ("refused", "allowed"),
     "webhook_private_networks": ("refused", "allowed"),
 }
@@ -77,6 +80,16 @@ class Settings:
     """``refused``, or ``allowed``: webhooks may go to http:// addresses, unencrypted. For tests."""
     webhook_private_networks: str = "refused"
     """``refused``, or ``allowed``: webhooks may go to loopback, private and other addresses that are not public."""
+    log: str = "text"
+    """``text``, lines for people, or ``json``, an object a line."""
+    metrics_port: int = 0
+    """Where Prometheus may scrape, beside the API's own port, without a token; not at all unless it is set."""
+    metrics_host: str = "127.0.0.1"
+    """The address of that port. It names no customer, but strangers should not reach it either."""
+    shutdown_notice_seconds: int = 2
+    """After SIGTERM, how long /readyz says 503 before connections are refused: longer than proxies ask it."""
+    shutdown_seconds_max: int = 35
+    """After that, how long requests may still take; the longest solve is 30 s."""
     request_bytes_max: int = 1_000_000
     """Of a body, and of a message over WebSocket."""
     operations: str = "any"
@@ -121,6 +134,8 @@ class Settings:
             _check_issuer(str(values["oidc_issuer"]))
             if not values.get("oidc_audience"):
                 raise SettingInvalidError("SPOTPLAN_OIDC_ISSUER needs SPOTPLAN_OIDC_AUDIENCE: whom its tokens are for")
+        if int(values.get("metrics_port", 0)) > PORT_MAX:
+            raise SettingInvalidError(f"SPOTPLAN_METRICS_PORT must be at most {PORT_MAX}")
         settings = cls(**values)  # type: ignore[arg-type] # each value has its default's type
         for origin in settings.origins:
             if not ORIGIN.fullmatch(origin):

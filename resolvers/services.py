@@ -14,6 +14,7 @@ from payments.provider import PaymentProvider
 from planner.answers import Answers
 from planner.workers import PlannerPool
 from resolvers.identity import OpenIdProvider
+from resolvers.observed import ObservedPool
 from settings import SettingInvalidError, Settings
 
 Clock = Callable[[], datetime]
@@ -65,7 +66,7 @@ class Services:
     answers: Answers = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "answers", Answers(self.planner, self.settings.planner_cache_rows_max))
+        object.__setattr__(self, "answers", Answers(ObservedPool(self.planner), self.settings.planner_cache_rows_max))
 
     @classmethod
     def open(cls, settings: Settings) -> "Services":

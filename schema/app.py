@@ -34,8 +34,10 @@ from schema.errors import USER_ERROR_TYPES, presented
 from schema.falls import CapacityFall
 from schema.graphiql import ASSETS
 from schema.limits import Limits
+from schema.observed import Observed
 from schema.purchases import ContractOrder, Purchase
 from schema.quotes import Quote
+from schema.requests import ObserveRequests
 from schema.root import Mutation, Query, Subscription
 from schema.routes import document_pdfs, payment_events
 from schema.spot_orders import SpotOrder
@@ -109,7 +111,7 @@ def build_schema(settings: Settings) -> strawberry.Schema:
             SpotOrder,
             *USER_ERROR_TYPES.values(),
         ],
-        extensions=[PresentErrors, lambda: Limits(settings)],
+        extensions=[Observed, PresentErrors, lambda: Limits(settings)],
     )
 
 
@@ -137,12 +139,14 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    async def readyz(_request: Request) -> Response:
+    async def readyz(request: Request) -> Response:
+        if request.app.state.is_stopping:
+            return PlainTextResponse("stopping\n", status_code=503)
         ready = await services.database.is_ready()
         return PlainTextResponse("ok\n" if ready else "database unavailable\n", status_code=200 if ready else 503)
 
     endpoint = GraphQLEndpoint(build_schema(services.settings), services, graphiql or {})
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
@@ -155,10 +159,12 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
         middleware=_middleware(services.settings),
         lifespan=lifespan,
     )
+    app.state.is_stopping = False
+    return app
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    """CORS outermost, so that pages of other origins can read refusals, too."""
+    """CORS outside compression, so that pages of other origins can read refusals, too; what observes, outermost."""
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.origins,
@@ -166,4 +172,4 @@ def _middleware(settings: Settings) -> list[Middleware]:
         allow_headers=["Authorization", "Content-Type"],
         expose_headers=["Retry-After"],
     )
-    return [cors, Middleware(GZipMiddleware, compresslevel=COMPRESS_LEVEL)]
+    return [Middleware(ObserveRequests), cors, Middleware(GZipMiddleware, compresslevel=COMPRESS_LEVEL)]

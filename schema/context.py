@@ -58,6 +58,11 @@ class Context:
             raise self._sign_in_failure
         return self._caller
 
+    @property
+    def customer_id(self) -> int | None:
+        """The caller's own customer, for logs; None for staff, and where nobody is signed in."""
+        return self._caller.customer_id if self._caller else None
+
     async def _load_contracts(self, keys: list[int]) -> list[StoredContract | None]:
         return await reads.contracts(self.services, keys)
 

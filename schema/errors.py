@@ -28,6 +28,7 @@ from payments.provider import ProviderUnavailableError
 from planner.workers import PlannerBusyError, PlannerInterruptedError
 from resolvers.access import AccessError
 from resolvers.identity import IdentityUnavailableError
+from resolvers.metrics import ERRORS
 
 logger = logging.getLogger("spotplan")
 
@@ -107,9 +108,12 @@ def refusals_in_payload(
             try:
                 return await mutation(*args, **kwargs)
             except Refused as refused:
-                return payload(errors=[user_error(error) for error in refused.errors])
-            except RuleError as error:
-                return payload(errors=[user_error(error)])
+                errors = refused.errors
+            except RuleError as refusal:
+                errors = (refusal,)
+            for error in errors:
+                ERRORS.labels(error.code).inc()
+            return payload(errors=[user_error(error) for error in errors])
 
         return answer
 

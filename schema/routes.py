@@ -17,6 +17,7 @@ from resolvers.access import AccessError, Caller
 from resolvers.payments import receive_event
 from resolvers.services import Services
 from schema.context import Context
+from schema.requests import note
 from schema.wire import WireError, limited
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -49,7 +50,9 @@ def document_pdfs(services: Services, context_for: Callable[[str | None], Awaita
     async def answer(request: Request) -> Response:
         language = Language.__members__.get(request.query_params.get("language", "JA"))
         try:
-            caller = (await context_for(request.headers.get("authorization"))).caller
+            context = await context_for(request.headers.get("authorization"))
+            note(customer_id=context.customer_id)
+            caller = context.caller
             found = await _document(services, caller, request.path_params["id"])
         except AccessError as error:
             return _text(str(error), 401 if error.code == "NOT_SIGNED_IN" else 403)
