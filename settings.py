@@ -78,10 +78,27 @@ class Settings:
     """How long a client may take to send a body."""
     operations_per_websocket_max: int = 10
     """Operations under way at a time on one WebSocket connection."""
-    query_tokens_max: int = 2_000
+    request_seconds_max: int = 60
+    """How long an operation may run; a recommendation takes up to 30 seconds."""
+    errors_max: int = 20
+    """Of one answer."""
+    query_tokens_max: int = 1_000
+    """Of a document's text, as the others below are of one document; each but this and the last two is counted with
+    fragments expanded."""
     query_depth_max: int = 16
+    query_introspection_max: int = 1
+    """How deep lists of introspection may be nested. What tools ask nests none; one in another is a thousand times as
+    long."""
     query_fields_max: int = 2_000
-    """Fields of one operation with fragments expanded, list sizes not counted."""
+    """List sizes not counted."""
+    query_aliases_max: int = 100
+    query_directives_max: int = 100
+    query_cost_max: int = 20_000
+    """Fields with list sizes counted, see ``schema/limits.py``."""
+    query_repeats_max: int = 20
+    """Fields that a selection names more than once."""
+    query_spreads_max: int = 60
+    """Uses of fragments."""
 
     @property
     def order_expiry(self) -> timedelta:

@@ -1,6 +1,7 @@
 """What resolvers find in ``info.context``: the services, who is asking, and the request's loaders."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import strawberry
@@ -30,6 +31,8 @@ class Context:
 
     def __init__(self, services: Services, caller: Caller | None, sign_in_failure: Exception | None = None) -> None:
         self.services = services
+        self.extensions: Mapping[str, Any] = {}
+        """What the request's ``extensions`` ask for beside the operation."""
         self._caller = caller
         self._sign_in_failure = sign_in_failure
         self.contracts: DataLoader[int, StoredContract | None] = DataLoader(self._load_contracts)

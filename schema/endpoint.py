@@ -83,6 +83,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 raise WireError(400, error.message) from None
             return _answered({"errors": [error.formatted]}, kinds)
         context = await self.context_for(request.headers.get("authorization"))
+        context.extensions = asked.extensions or {}
         if kinds[0] == wire.EVENTS:
             return await self._events(request, asked, context)
         try:
@@ -142,8 +143,10 @@ def _operation(request: Request, asked: Parameters, context: Context) -> dict[st
 
 def _answered(content: Any, kinds: list[str]) -> Response:
     kind = next((kind for kind in kinds if kind in {wire.RESPONSE, wire.JSON}), wire.JSON)
-    # By the draft, clients of application/json learn of request errors from the content alone.
-    return wire.answer(content, kind, 400 if kind == wire.RESPONSE and "data" not in content else 200)
+    status = 200  # by the draft, clients of application/json learn of request errors from the content alone
+    if kind == wire.RESPONSE and "data" not in content:
+        status = 503 if content["errors"][0]["extensions"]["code"] == "TIMEOUT" else 400
+    return wire.answer(content, kind, status)
 
 
 def _not_answered(kind: OperationType) -> WireError:

@@ -114,6 +114,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         authorization = self.authorization or websocket.headers.get("authorization")
         # Nothing may be awaited between this and the run, which reads the attribute: others run at the same time.
         self.context = await self.view.context_for(authorization)  # type: ignore[attr-defined] # our own endpoint
+        self.context.extensions = payload.get("extensions") or {}
         await super().run_operation(operation)
 
     async def cleanup_operation(self, operation_id: str) -> None:
