@@ -36,6 +36,8 @@ class Settings:
     """Problems waiting or being solved at a time; more are refused with PLANNER_BUSY."""
     planner_cache_rows_max: int = 300_000
     """How much the cache of answers may hold: orders, runs of days and the like, some 300 bytes each."""
+    solves_per_caller_max: int = 8
+    """Questions to the planner under way at a time by one token, in one process."""
     order_expiry_minutes: int = 30
     """An order left without a payment method expires after this long."""
     bank_transfer_days: int = 14
@@ -80,6 +82,12 @@ class Settings:
     """Operations under way at a time on one WebSocket connection."""
     request_seconds_max: int = 60
     """How long an operation may run; a recommendation takes up to 30 seconds."""
+    rate_signed_in: str = "1200/minute"
+    """Operations of one token, as ``NUMBER/second``, ``minute``, ``hour`` or ``day``."""
+    rate_anonymous: str = "300/minute"
+    """Operations without a token that was accepted, of one network address."""
+    redis_url: str = field(default="", repr=False)
+    """``redis://HOST:PORT``, where several servers are to count together; needs ``pip install '.[redis]'``."""
     errors_max: int = 20
     """Of one answer."""
     query_tokens_max: int = 1_000

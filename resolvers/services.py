@@ -12,6 +12,7 @@ from payments.choose import provider_of
 from payments.provider import PaymentProvider
 from planner.answers import Answers
 from planner.workers import PlannerPool
+from resolvers.turns import Turns
 from settings import SettingInvalidError, Settings
 
 Clock = Callable[[], datetime]
@@ -60,9 +61,11 @@ class Services:
     clock: Clock = system_clock
     cards: PaymentProvider | None = None
     answers: Answers = field(init=False)
+    turns: Turns = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "answers", Answers(self.planner, self.settings.planner_cache_rows_max))
+        object.__setattr__(self, "turns", Turns(self.settings.solves_per_caller_max))
 
     @classmethod
     def open(cls, settings: Settings) -> "Services":

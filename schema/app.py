@@ -144,6 +144,7 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+            await endpoint.rates.close()
             await services.close()
 
     async def healthz(_request: Request) -> Response:

@@ -60,6 +60,11 @@ class Context:
             raise self._sign_in_failure
         return self._caller
 
+    @property
+    def token_id(self) -> int | None:
+        """The token of who is asking; None where there is none that was accepted."""
+        return self._caller.token_id if self._caller else None
+
     async def _load_contracts(self, keys: list[int]) -> list[StoredContract | None]:
         return await reads.contracts(self.services, keys)
 

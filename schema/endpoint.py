@@ -26,6 +26,7 @@ from schema import wire
 from schema.context import Context
 from schema.graphiql import page
 from schema.operations import Asked
+from schema.rates import Rates, too_often
 from schema.websocket import TextAdapter, TransportHandler
 from schema.wire import Parameters, WireError
 
@@ -53,6 +54,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         )
         self.message_bytes_max = settings.request_bytes_max
         self.asked = Asked(Operations(services.database), persisted_only=settings.operations == "persisted")
+        self.rates = Rates(settings)
         self._services = services
         self._graphiql = graphiql
 
@@ -84,6 +86,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return _answered({"errors": [error.formatted]}, kinds)
         context = await self.context_for(request.headers.get("authorization"))
         context.extensions = asked.extensions or {}
+        if seconds := await self.seconds_to_wait(context, request):
+            message, extensions = too_often(seconds)
+            raise WireError(429, message, headers={"Retry-After": str(seconds)}, **extensions)
         if kinds[0] == wire.EVENTS:
             return await self._events(request, asked, context)
         try:
@@ -104,6 +109,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         sub_response = await self.get_sub_response(request)
         streamed = cast("SubscriptionExecutionResult", results)
         return await self._create_streaming_response(request, streamed, "sse", sub_response)
+
+    async def seconds_to_wait(self, context: Context, connection: Request | WebSocket) -> int:
+        """Count an operation of a caller; 0 where it may run."""
+        return await self.rates.seconds_to_wait(context.token_id, connection.client.host if connection.client else "")
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """The context of a WebSocket; its operations ask for one each."""

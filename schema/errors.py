@@ -26,6 +26,7 @@ from domain.errors import Refused, RuleError
 from payments.provider import ProviderUnavailableError
 from planner.workers import PlannerBusyError, PlannerInterruptedError
 from resolvers.access import AccessError
+from resolvers.turns import TooManySolvesError
 from schema.limits import RequestTimeoutError
 
 logger = logging.getLogger("spotplan")
@@ -39,6 +40,7 @@ RETRYABLE: dict[type[Exception], tuple[str, str]] = {
         "PAYMENT_PROVIDER_UNAVAILABLE",
         "The payment provider has not answered. Send the same checkout again, with its idempotency key.",
     ),
+    TooManySolvesError: ("TOO_MANY_SOLVES", "Too many of your questions are being solved. Try again in a moment."),
     RequestTimeoutError: ("TIMEOUT", "The request took too long. Ask for less at once."),
     PlannerInterruptedError: ("PLANNER_INTERRUPTED", "The planner was interrupted. Try again."),
 }
