@@ -40,6 +40,8 @@ class Settings:
     """Problems waiting or being solved at a time; more are refused with PLANNER_BUSY."""
     planner_cache_rows_max: int = 300_000
     """How much the cache of answers may hold: orders, runs of days and the like, some 300 bytes each."""
+    solves_per_caller_max: int = 8
+    """Questions to the planner under way at a time by one token, in one process."""
     order_expiry_minutes: int = 30
     """An order left without a payment method expires after this long."""
     bank_transfer_days: int = 14
@@ -100,10 +102,33 @@ class Settings:
     """How long a client may take to send a body."""
     operations_per_websocket_max: int = 10
     """Operations under way at a time on one WebSocket connection."""
-    query_tokens_max: int = 2_000
+    request_seconds_max: int = 60
+    """How long an operation may run; a recommendation takes up to 30 seconds."""
+    rate_signed_in: str = "1200/minute"
+    """Operations of one token, as ``NUMBER/second``, ``minute``, ``hour`` or ``day``."""
+    rate_anonymous: str = "300/minute"
+    """Operations without a token that was accepted, of one network address."""
+    redis_url: str = field(default="", repr=False)
+    """``redis://HOST:PORT``, where several servers are to count together; needs ``pip install '.[redis]'``."""
+    errors_max: int = 20
+    """Of one answer."""
+    query_tokens_max: int = 1_000
+    """Of a document's text, as the others below are of one document; each but this and the last two is counted with
+    fragments expanded."""
     query_depth_max: int = 16
+    query_introspection_max: int = 1
+    """How deep lists of introspection may be nested. What tools ask nests none; one in another is a thousand times as
+    long."""
     query_fields_max: int = 2_000
-    """Fields of one operation with fragments expanded, list sizes not counted."""
+    """List sizes not counted."""
+    query_aliases_max: int = 100
+    query_directives_max: int = 100
+    query_cost_max: int = 20_000
+    """Fields with list sizes counted, see ``schema/limits.py``."""
+    query_repeats_max: int = 20
+    """Fields that a selection names more than once."""
+    query_spreads_max: int = 60
+    """Uses of fragments."""
 
     @property
     def order_expiry(self) -> timedelta:

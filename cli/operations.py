@@ -35,9 +35,10 @@ def register_command(
     """
     with one_line_errors():
         documents = _from_folder(source) if source.is_dir() else _from_json(source)
-        schema = build_schema(Settings.from_environment())
+        settings = Settings.from_environment()
+        schema = build_schema(settings)
         for id_, document in documents.items():
-            if found := faults(schema, document):
+            if found := faults(schema, document, settings):
                 raise OperatorError(f"{id_}: {found[0]}")
         try:
             new = run_with_services(lambda services: register(services.database, documents, system_clock()))

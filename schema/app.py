@@ -33,7 +33,7 @@ from schema.endpoint import GraphQLEndpoint
 from schema.errors import USER_ERROR_TYPES, presented
 from schema.falls import CapacityFall
 from schema.graphiql import ASSETS
-from schema.limits import Limits
+from schema.limits import Documents, Limits
 from schema.observed import Observed
 from schema.purchases import ContractOrder, Purchase
 from schema.quotes import Quote
@@ -63,12 +63,17 @@ COMPRESS_LEVEL = 5
 class PresentErrors(SchemaExtension):
     """Gives every error of a stream its code, and hides the text of crashes."""
 
+    def __init__(self, errors_max: int) -> None:
+        self._errors_max = errors_max
+
     def on_stream_result(self, result: Any) -> Iterator[None]:
-        _present(result)
+        _present(result, self._errors_max)
         yield
 
 
 class SpotplanSchema(strawberry.Schema):
+    errors_max: int
+
     def process_errors(self, *_args: Any, **_kwargs: Any) -> None:
         """Nothing: ``presented`` logs what has to be logged, once."""
 
@@ -84,18 +89,23 @@ class SpotplanSchema(strawberry.Schema):
             result = await super().execute(*args, **given)
         except CannotGetOperationTypeError as error:
             result = ExecutionResult(None, [GraphQLError(error.as_http_error_reason())])
-        _present(result)
+        _present(result, self.errors_max)
         return result
 
 
-def _present(result: Any) -> None:
-    if result.errors:
-        result.errors = [presented(error) for error in result.errors]
+def _present(result: Any, errors_max: int) -> None:
+    found = result.errors or []
+    if len(found) > errors_max:
+        more = f"{len(found) - errors_max + 1} more errors are not listed."
+        found = [*found[: errors_max - 1], GraphQLError(more, extensions={"code": "TOO_MANY_ERRORS"})]
+    if found:
+        result.errors = [presented(error) for error in found]
 
 
 def build_schema(settings: Settings) -> strawberry.Schema:
     """The GraphQL schema, with the limits of the settings."""
-    return SpotplanSchema(
+    documents = Documents()
+    schema = SpotplanSchema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
@@ -111,8 +121,10 @@ def build_schema(settings: Settings) -> strawberry.Schema:
             SpotOrder,
             *USER_ERROR_TYPES.values(),
         ],
-        extensions=[Observed, PresentErrors, lambda: Limits(settings)],
+        extensions=[Observed, lambda: PresentErrors(settings.errors_max), lambda: Limits(settings, documents)],
     )
+    schema.errors_max = settings.errors_max
+    return schema
 
 
 def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) -> Starlette:
@@ -134,6 +146,7 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+            await endpoint.rates.close()
             await services.close()
 
     async def healthz(_request: Request) -> Response:

@@ -28,6 +28,7 @@ from schema import wire
 from schema.context import Context
 from schema.graphiql import page
 from schema.operations import Asked
+from schema.rates import Rates, too_often
 from schema.websocket import TextAdapter, TransportHandler
 from schema.wire import Parameters, WireError
 
@@ -55,6 +56,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         )
         self.message_bytes_max = settings.request_bytes_max
         self.asked = Asked(Operations(services.database), persisted_only=settings.operations == "persisted")
+        self.rates = Rates(settings)
         self._services = services
         self._graphiql = graphiql
 
@@ -85,6 +87,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 raise WireError(400, error.message) from None
             return _answered({"errors": [error.formatted]}, kinds)
         context = await self.context_for(request.headers.get("authorization"))
+        context.extensions = asked.extensions or {}
+        if seconds := await self.seconds_to_wait(context, request):
+            message, extensions = too_often(seconds)
+            raise WireError(429, message, headers={"Retry-After": str(seconds)}, **extensions)
         if kinds[0] == wire.EVENTS:
             return await self._events(request, asked, context)
         try:
@@ -105,6 +111,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         sub_response = await self.get_sub_response(request)
         streamed = cast("SubscriptionExecutionResult", results)
         return await self._create_streaming_response(request, streamed, "sse", sub_response)
+
+    async def seconds_to_wait(self, context: Context, connection: Request | WebSocket) -> int:
+        """Count an operation of a caller; 0 where it may run."""
+        return await self.rates.seconds_to_wait(context.token_id, connection.client.host if connection.client else "")
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """The context of a WebSocket; its operations ask for one each."""
@@ -144,8 +154,10 @@ def _operation(request: Request, asked: Parameters, context: Context) -> dict[st
 
 def _answered(content: Any, kinds: list[str]) -> Response:
     kind = next((kind for kind in kinds if kind in {wire.RESPONSE, wire.JSON}), wire.JSON)
-    # By the draft, clients of application/json learn of request errors from the content alone.
-    return wire.answer(content, kind, 400 if kind == wire.RESPONSE and "data" not in content else 200)
+    status = 200  # by the draft, clients of application/json learn of request errors from the content alone
+    if kind == wire.RESPONSE and "data" not in content:
+        status = 503 if content["errors"][0]["extensions"]["code"] == "TIMEOUT" else 400
+    return wire.answer(content, kind, status)
 
 
 def _not_answered(kind: OperationType) -> WireError:

@@ -29,6 +29,8 @@ from planner.workers import PlannerBusyError, PlannerInterruptedError
 from resolvers.access import AccessError
 from resolvers.identity import IdentityUnavailableError
 from resolvers.metrics import ERRORS
+from resolvers.turns import TooManySolvesError
+from schema.limits import RequestTimeoutError
 
 logger = logging.getLogger("spotplan")
 
@@ -51,6 +53,8 @@ RETRYABLE: dict[type[Exception], tuple[str, str]] = {
         "PAYMENT_PROVIDER_UNAVAILABLE",
         "The payment provider has not answered. Send the same checkout again, with its idempotency key.",
     ),
+    TooManySolvesError: ("TOO_MANY_SOLVES", "Too many of your questions are being solved. Try again in a moment."),
+    RequestTimeoutError: ("TIMEOUT", "The request took too long. Ask for less at once."),
     PlannerInterruptedError: ("PLANNER_INTERRUPTED", "The planner was interrupted. Try again."),
 }
 """Failures that may succeed when tried again: their code and message."""

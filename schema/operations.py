@@ -3,11 +3,13 @@
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError, GraphQLSyntaxError, parse, validate
+from graphql import GraphQLError, GraphQLSyntaxError, parse, specified_rules
 
 from db.engine import DatabaseUnavailableError
 from resolvers.operations import Operations, is_id_of
 from schema.errors import presented
+from schema.limits import Measure, checked, refusal
+from settings import Settings
 
 SHA_256 = "sha256:"
 """What the draft lets stand before a hash in ``documentId``."""
@@ -64,10 +66,13 @@ def _error(code: str, message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": code})
 
 
-def faults(schema: strawberry.Schema, document: str) -> list[str]:
+def faults(schema: strawberry.Schema, document: str, settings: Settings) -> list[str]:
     """Why a document would be refused, in sentences; none where it can be asked."""
+    known = schema._schema  # noqa: SLF001 # it has no public name
     try:
-        parsed = parse(document)
+        parsed = parse(document, max_tokens=settings.query_tokens_max)
     except GraphQLSyntaxError as error:
         return [error.message]
-    return [error.message for error in validate(schema._schema, parsed)]  # noqa: SLF001 # it has no public name
+    refused = refusal(Measure(known, parsed, {}, settings.query_depth_max).size(), settings)
+    found = [refused] if refused else checked(known, parsed, settings, tuple(specified_rules))
+    return [error.message for error in found]

@@ -16,6 +16,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 )
 
 from schema.context import Context
+from schema.rates import too_often
 
 TOO_LARGE = 1009
 """The close code for a message that is too big, of RFC 6455."""
@@ -112,8 +113,15 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
             return
         websocket = cast("TextAdapter", self.websocket).ws
         authorization = self.authorization or websocket.headers.get("authorization")
+        endpoint = cast("Any", self.view)
+        context: Context = await endpoint.context_for(authorization)
+        context.extensions = payload.get("extensions") or {}
+        if seconds := await endpoint.seconds_to_wait(context, websocket):
+            message, extensions = too_often(seconds)
+            await operation.send_initial_errors([GraphQLError(message, extensions=extensions)])
+            return
         # Nothing may be awaited between this and the run, which reads the attribute: others run at the same time.
-        self.context = await self.view.context_for(authorization)  # type: ignore[attr-defined] # our own endpoint
+        self.context = context
         await super().run_operation(operation)
 
     async def cleanup_operation(self, operation_id: str) -> None:

@@ -110,3 +110,14 @@ async def api(services: Services) -> AsyncIterator[Api]:
     transport = ASGITransport(create_app(services))
     async with AsyncClient(transport=transport, base_url="http://testserver") as client:
         yield Api(client)
+
+
+@pytest.fixture
+async def lone(sqlite_template: Path, planner: PlannerPool, clock: TestClock) -> AsyncIterator[Api]:
+    """The API on an empty SQLite database that nobody writes to: for what does not depend on data."""
+    address = f"sqlite:///{sqlite_template}"
+    database = Database(address)
+    services = Services(Settings(database_url=address), database, planner, clock)
+    async with AsyncClient(transport=ASGITransport(create_app(services)), base_url="http://testserver") as client:
+        yield Api(client)
+    await database.close()
