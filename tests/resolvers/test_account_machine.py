@@ -197,7 +197,6 @@ INTERESTING = (
     "paid after midnight",
     "CapacityExceeded, later free",
     "ExternalIdTaken",
-    "OrderExpired",
 )
 """What examples must have come across to be worth their time."""
 
