@@ -61,10 +61,15 @@ COMPRESS_LEVEL = 5
 
 
 class PresentErrors(SchemaExtension):
-    """Gives every error of a stream its code, and hides the text of crashes."""
+    """Gives every error its code, and hides the text of crashes, before others look at them."""
 
     def __init__(self, errors_max: int) -> None:
         self._errors_max = errors_max
+
+    def on_operation(self) -> Iterator[None]:
+        yield
+        if self.execution_context.result is not None:
+            _present(self.execution_context.result, self._errors_max)
 
     def on_stream_result(self, result: Any) -> Iterator[None]:
         _present(result, self._errors_max)
@@ -89,7 +94,7 @@ class SpotplanSchema(strawberry.Schema):
             result = await super().execute(*args, **given)
         except CannotGetOperationTypeError as error:
             result = ExecutionResult(None, [GraphQLError(error.as_http_error_reason())])
-        _present(result, self.errors_max)
+        _present(result, self.errors_max)  # those that came before any extension was asked, too
         return result
 
 

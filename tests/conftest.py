@@ -70,7 +70,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     server = request.getfixturevalue("postgresql_server")
     name = f"test_{uuid4().hex}"
-    asyncio.run(_execute(server, f"CREATE DATABASE {name} TEMPLATE template_spotplan"))
+    asyncio.run(_execute(server, f"CREATE DATABASE {name} TEMPLATE template_spotplan STRATEGY FILE_COPY"))
     yield _with_name(server, name)
     asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
