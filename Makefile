@@ -58,4 +58,4 @@ lock:
 	uv pip compile pyproject.toml -q --extra dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o requirements-dev.lock
 
 clean:
-	rm -rf .venv web/dist web/node_modules var
+	rm -rf .venv web/dist web/node_modules web/audits/node_modules var

@@ -1,10 +1,13 @@
 """Everything that can be set from outside, read from the environment once."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
+
+PORT_MAX = 65_535
 
 
 class SettingInvalidError(ValueError):
@@ -15,10 +18,13 @@ CHOICES = {
     "clock": ("system", "test"),
     "payment_provider": ("none", "demo", "stripe"),
     "cancel_confirmed": ("allowed", "refused"),
+    "operations": ("any", "persisted"),
+    "log": ("text", "json"),
     "webhook_http": ("refused", "allowed"),
     "webhook_private_networks": ("refused", "allowed"),
 }
 """Settings that are one of a few words, the default first."""
+ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class Settings:
     """Problems waiting or being solved at a time; more are refused with PLANNER_BUSY."""
     planner_cache_rows_max: int = 300_000
     """How much the cache of answers may hold: orders, runs of days and the like, some 300 bytes each."""
+    solves_per_caller_max: int = 8
+    """Questions to the planner under way at a time by one token, in one process."""
     order_expiry_minutes: int = 30
     """An order left without a payment method expires after this long."""
     bank_transfer_days: int = 14
@@ -74,25 +82,69 @@ class Settings:
     """``refused``, or ``allowed``: webhooks may go to http:// addresses, unencrypted. For tests."""
     webhook_private_networks: str = "refused"
     """``refused``, or ``allowed``: webhooks may go to loopback, private and other addresses that are not public."""
+    log: str = "text"
+    """``text``, lines for people, or ``json``, an object a line."""
+    metrics_port: int = 0
+    """Where Prometheus may scrape, beside the API's own port, without a token; not at all unless it is set."""
+    metrics_host: str = "127.0.0.1"
+    """The address of that port. It names no customer, but strangers should not reach it either."""
+    shutdown_notice_seconds: int = 2
+    """After SIGTERM, how long /readyz says 503 before connections are refused: longer than proxies ask it."""
+    shutdown_seconds_max: int = 35
+    """After that, how long requests may still take; the longest solve is 30 s."""
     request_bytes_max: int = 1_000_000
     """Of a body, and of a message over WebSocket."""
+    operations: str = "any"
+    """``any``, or ``persisted``: only documents that were registered are answered, so GraphiQL is of no use then."""
+    cors_origins: str = ""
+    """Whose pages may ask from a browser, such as ``https://app.example.com``, separated by commas, or ``*``."""
+    body_seconds_max: int = 10
+    """How long a client may take to send a body."""
     operations_per_websocket_max: int = 10
     """Operations under way at a time on one WebSocket connection."""
-    query_tokens_max: int = 2_000
+    request_seconds_max: int = 60
+    """How long an operation may run; a recommendation takes up to 30 seconds."""
+    rate_signed_in: str = "1200/minute"
+    """Operations of one token, as ``NUMBER/second``, ``minute``, ``hour`` or ``day``."""
+    rate_anonymous: str = "300/minute"
+    """Operations without a token that was accepted, of one network address."""
+    redis_url: str = field(default="", repr=False)
+    """``redis://HOST:PORT``, where several servers are to count together; needs ``pip install '.[redis]'``."""
+    errors_max: int = 20
+    """Of one answer."""
+    query_tokens_max: int = 1_000
+    """Of a document's text, as the others below are of one document; each but this and the last two is counted with
+    fragments expanded."""
     query_depth_max: int = 16
+    query_introspection_max: int = 1
+    """How deep lists of introspection may be nested. What tools ask nests none; one in another is a thousand times as
+    long."""
     query_fields_max: int = 2_000
-    """Fields of one operation with fragments expanded, list sizes not counted."""
+    """List sizes not counted."""
+    query_aliases_max: int = 100
+    query_directives_max: int = 100
+    query_cost_max: int = 20_000
+    """Fields with list sizes counted, see ``schema/limits.py``."""
+    query_repeats_max: int = 20
+    """Fields that a selection names more than once."""
+    query_spreads_max: int = 60
+    """Uses of fragments."""
 
     @property
     def order_expiry(self) -> timedelta:
         return timedelta(minutes=self.order_expiry_minutes)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Settings from variables such as ``SPOTPLAN_DATABASE_URL``.
 
         Raises:
-            SettingInvalidError: a number is not a positive whole number, or a word is none of those there are.
+            SettingInvalidError: a number is not a positive whole number, a word is none of those there are, or an
+                origin is none.
         """
         values: dict[str, str | int] = {}
         for name, default in ((name, getattr(cls(), name)) for name in cls.__dataclass_fields__):
@@ -107,7 +159,15 @@ class Settings:
             _check_issuer(str(values["oidc_issuer"]))
             if not values.get("oidc_audience"):
                 raise SettingInvalidError("SPOTPLAN_OIDC_ISSUER needs SPOTPLAN_OIDC_AUDIENCE: whom its tokens are for")
-        return cls(**values)  # type: ignore[arg-type] # each value has its default's type
+        if int(values.get("metrics_port", 0)) > PORT_MAX:
+            raise SettingInvalidError(f"SPOTPLAN_METRICS_PORT must be at most {PORT_MAX}")
+        settings = cls(**values)  # type: ignore[arg-type] # each value has its default's type
+        for origin in settings.origins:
+            if not ORIGIN.fullmatch(origin):
+                raise SettingInvalidError(
+                    f"SPOTPLAN_CORS_ORIGINS must list origins as browsers send them, not {origin!r}"
+                )
+        return settings
 
 
 def _check_issuer(address: str) -> None:

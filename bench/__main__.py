@@ -1,5 +1,6 @@
 """``python -m bench [NAME] [--long]``: measurements as tables. Compare ratios: single times depend on the machine."""
 
+import asyncio
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from time import perf_counter
@@ -7,7 +8,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from bench import falls, flow, frontier, growth, integer_solvers, latency, service, traces
+from bench import attacks, falls, flow, frontier, growth, integer_solvers, latency, service, traces
 from bench.problems import instance_problems, year_problems
 
 Tables = Iterator[Table]
@@ -47,6 +48,10 @@ def _falls(long: bool) -> Tables:
     yield from falls.tables(falls.measure(long=long))
 
 
+def _attacks(_long: bool) -> Tables:
+    yield attacks.table(asyncio.run(attacks.measure()))
+
+
 BENCHES: dict[str, Callable[[bool], Tables]] = {
     "service": _service,
     "flow": _flow,
@@ -56,6 +61,7 @@ BENCHES: dict[str, Callable[[bool], Tables]] = {
     "traces": _traces,
     "growth": _growth,
     "falls": _falls,
+    "attacks": _attacks,
 }
 SHORT = ("service", "flow", "frontier", "latency")
 """What runs without a name; the others take one to three minutes each."""

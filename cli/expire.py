@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.logs import set_up_logs
 from cli.running import one_line_errors, run_with_services
 from resolvers.services import Services
 from resolvers.settling import settle_all
@@ -33,6 +34,6 @@ def expire(
 async def _work_until_stopped(services: Services) -> None:
     # What a service manager sends stops it as Ctrl-C does, and nothing is left half done.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    set_up_logs(services.settings.log)
     logging.getLogger("spotplan").info("settling what becomes due, until it is stopped")
     await work(services)

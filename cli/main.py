@@ -1,8 +1,8 @@
-"""The operator's door: serve, migrate, demo, token, tokens, accounts, expire, plan, plan-many, webhooks."""
+"""The operator's door: serve, migrate, demo, token, tokens, accounts, expire, operations, plan, plan-many,
+webhooks."""
 
 import asyncio
 import json
-import logging
 import secrets
 import socket
 import sys
@@ -14,17 +14,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import uvicorn
 
 from cli.accounts import accounts_app
 from cli.demo import Demo, graphiql_config, prepare
 from cli.demo_queries import RECOMMEND, recommend_variables
 from cli.errors import OperatorError
 from cli.expire import expire
+from cli.logs import set_up_logs
+from cli.operations import operations_app
 from cli.order_states import order_states
 from cli.plan import plan
 from cli.plan_many import plan_many_command
 from cli.running import check_migrated, one_line_errors, the_customer
+from cli.server import run_server
 from cli.tokens import tokens_app
 from cli.webhooks import webhooks_app
 from db.engine import Database
@@ -33,7 +35,7 @@ from planner.worker import preload
 from resolvers.access import Role
 from resolvers.services import Services, system_clock
 from resolvers.tokens import issue_token
-from schema.app import build_schema, create_app
+from schema.app import build_schema
 from settings import Settings
 
 app = typer.Typer(help="Spotplan: plans and spot contracts over GraphQL.", no_args_is_help=True, add_completion=False)
@@ -42,6 +44,7 @@ app.command("plan-many")(plan_many_command)
 app.command()(expire)
 app.command("order-states")(order_states)
 app.add_typer(accounts_app, name="accounts")
+app.add_typer(operations_app, name="operations")
 app.add_typer(webhooks_app, name="webhooks")
 app.add_typer(tokens_app, name="tokens")
 
@@ -49,8 +52,6 @@ Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]
 
 
-SHUTDOWN_SECONDS_MAX = 5
-"""How long requests may go on after the server was asked to stop: a search would stream on for longer."""
 DEMO_DATABASE = "sqlite:///var/demo.db"
 
 
@@ -155,19 +156,13 @@ def _print_demo(prepared: Demo, address: str) -> None:
 
 def _serve(settings: Settings, graphiql: Mapping[str, Any], host: str, port: int) -> None:
     _check_port(host, port)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if settings.metrics_port:
+        _check_port(settings.metrics_host, settings.metrics_port)
+    set_up_logs(settings.log)
     preload("schema.app")  # most of what this module imports, as each worker process will
     # uvicorn raises the signal that stopped it once more; it has done its work by then.
     with suppress(KeyboardInterrupt):
-        uvicorn.run(
-            create_app(Services.open(settings), graphiql),
-            host=host,
-            port=port,
-            log_level="warning",
-            server_header=False,
-            ws_max_size=settings.request_bytes_max,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
-        )
+        run_server(settings, graphiql, host, port)
 
 
 def _check_port(host: str, port: int) -> None:

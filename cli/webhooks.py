@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.errors import OperatorError
+from cli.logs import set_up_logs
 from cli.running import one_line_errors, run_with_services
 from domain.errors import RuleError
 from domain.webhooks import Endpoint
@@ -79,7 +80,7 @@ async def _work_until_stopped(services: Services) -> None:
     delivering = asyncio.create_task(work(services))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, delivering.cancel)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    set_up_logs(services.settings.log)
     logging.getLogger("spotplan").info("delivering webhooks, until it is stopped")
     await delivering
 

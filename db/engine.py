@@ -1,6 +1,6 @@
 """The database: one read and one write engine, each use case in a transaction of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,9 @@ from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import QueuePool
+
+from db.tracing import trace_statements
 
 BUSY_SECONDS = 30
 
@@ -59,7 +62,12 @@ class Database:
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", 1, options)
         else:
             engine = create_async_engine(
-                url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS, pool_pre_ping=True
+                url,
+                pool_size=pool_size,
+                max_overflow=0,
+                pool_timeout=BUSY_SECONDS,
+                pool_pre_ping=True,
+                hide_parameters=True,  # its errors are logged, and values may be a person's
             )
             self._writer = engine
             self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -94,10 +102,28 @@ class Database:
             return False
         return True
 
+    def connections(self) -> dict[str, tuple[int, int]]:
+        """Of each pool of connections, how many are in use and how many may be."""
+        engines = {"reader": self._reader, "writer": self._writer} if self.is_sqlite else {"all": self._writer}
+        pools = {name: engine.pool for name, engine in engines.items()}
+        return {name: (pool.checkedout(), pool.size()) for name, pool in pools.items() if isinstance(pool, QueuePool)}
+
+    def trace_statements(self) -> None:
+        """Give each statement of an operation a span, from now on."""
+        for engine in (
+            {self._writer.sync_engine, self._reader.sync_engine} if self.is_sqlite else {self._writer.sync_engine}
+        ):
+            trace_statements(engine)
+
     async def close(self) -> None:
         """Close every connection."""
         await self._reader.dispose()
         await self._writer.dispose()
+
+
+def after_commit(session: AsyncSession, do: Callable[[], None]) -> None:
+    """Do something once the session's work is stored, and not if it is undone."""
+    event.listen(session.sync_session, "after_commit", lambda _session: do(), once=True)
 
 
 @asynccontextmanager
@@ -122,7 +148,9 @@ def _make_folder(url: URL) -> None:
 
 
 def _sqlite_engine(url: URL, begin: str, pool_size: int, options: dict[str, Any]) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS, **options)
+    engine = create_async_engine(
+        url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS, hide_parameters=True, **options
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:

@@ -154,6 +154,21 @@ async def pending_counts(session: AsyncSession, endpoint_ids: Collection[int]) -
     return counts
 
 
+async def endpoints_behind(session: AsyncSession) -> tuple[int, datetime | None]:
+    """How many enabled endpoints have events after their position, and when the oldest of these was recorded."""
+    oldest = (
+        select(EventRow.recorded_at)
+        .where(EventRow.customer_id == WebhookEndpointRow.customer_id, EventRow.id > WebhookEndpointRow.position)
+        .order_by(EventRow.id)
+        .limit(1)
+        .correlate(WebhookEndpointRow)
+        .scalar_subquery()
+    )
+    behind = select(oldest.label("since")).where(WebhookEndpointRow.disabled_at.is_(None)).subquery()
+    count, since = (await session.execute(select(func.count(behind.c.since), func.min(behind.c.since)))).one()
+    return count, since
+
+
 async def add_delivery(
     session: AsyncSession, endpoint_id: int, *, event_id: int, attempt: int, outcome: Outcome, now: datetime
 ) -> None:

@@ -5,16 +5,25 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from cachetools import LRUCache
 from cachetools.keys import hashkey
 
 from planner.problem import Outcome, PlanningProblem, PlanStatus
 from planner.worker import Reported
-from planner.workers import PlannerPool, Solved
+from planner.workers import Solved
 
 PAUSE_SECONDS = 0.1
 """The shortest time between two outcomes for one follower: what comes faster than that is not read by anyone."""
+
+
+class Solver(Protocol):
+    """What solves new questions: :class:`planner.workers.PlannerPool`, or something around it."""
+
+    async def run(self, problem: PlanningProblem, seconds: float, report: Callable[[Reported], None]) -> Solved:
+        """Solve within ``seconds``, and report what was found until then."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class Answers:
         rows_max: what the cache may hold, in days' runs, orders and the like; see :func:`rows`.
     """
 
-    def __init__(self, pool: PlannerPool, rows_max: int) -> None:
+    def __init__(self, pool: Solver, rows_max: int) -> None:
         self._pool = pool
         self._cache: LRUCache[Hashable, Solved] = LRUCache(rows_max, lambda solved: rows(solved.outcome))
         self._searches: dict[Hashable, _Search] = {}

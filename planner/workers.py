@@ -54,6 +54,11 @@ class PlannerPool:
         self._starting: list[Future[None]] = []
         self._closed = threading.Event()
 
+    @property
+    def problems(self) -> int:
+        """How many are waiting or being solved."""
+        return self._waiting
+
     async def warm(self) -> None:
         """Start the workers and load the solver in them, so that no request pays for it.
 

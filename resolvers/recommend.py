@@ -89,10 +89,11 @@ async def recommend(services: Services, caller: Caller | None, command: Recommen
         NoPaidContract, SecondsOutOfRange, AmountTooLarge, and the errors of
         :class:`planner.problem.PlanningProblem` and of :mod:`planner.demand`.
         NotFound: no such customer for this caller.
-        PlannerBusyError, PlannerInterruptedError: trying again may succeed.
+        PlannerBusyError, PlannerInterruptedError, TooManySolvesError: trying again may succeed.
     """
-    question = await _question(services, caller, command)
-    return _priced(question, await services.answers.solve(question.version, question.problem, command.seconds))
+    with services.turns.taken_by(require(caller)):
+        question = await _question(services, caller, command)
+        return _priced(question, await services.answers.solve(question.version, question.problem, command.seconds))
 
 
 async def recommendation_search(
@@ -103,19 +104,20 @@ async def recommendation_search(
     Raises:
         as :func:`recommend`; AmountTooLarge only if the final plan is too large.
     """
-    question = await _question(services, caller, command)
-    too_large: AmountTooLarge | None = None
-    async with aclosing(services.answers.search(question.version, question.problem, command.seconds)) as answers:
-        async for answer in answers:
-            try:
-                recommendation = _priced(question, answer)
-            except AmountTooLarge as error:
-                too_large = error
-            else:
-                too_large = None
-                yield recommendation
-    if too_large is not None:
-        raise too_large
+    with services.turns.taken_by(require(caller)):
+        question = await _question(services, caller, command)
+        too_large: AmountTooLarge | None = None
+        async with aclosing(services.answers.search(question.version, question.problem, command.seconds)) as answers:
+            async for answer in answers:
+                try:
+                    recommendation = _priced(question, answer)
+                except AmountTooLarge as error:
+                    too_large = error
+                else:
+                    too_large = None
+                    yield recommendation
+        if too_large is not None:
+            raise too_large
 
 
 async def _question(services: Services, caller: Caller | None, command: RecommendCommand) -> _Question:

@@ -14,6 +14,8 @@ from payments.provider import PaymentProvider
 from planner.answers import Answers
 from planner.workers import PlannerPool
 from resolvers.identity import OpenIdProvider
+from resolvers.observed import ObservedPool
+from resolvers.turns import Turns
 from settings import SettingInvalidError, Settings
 
 Clock = Callable[[], datetime]
@@ -63,9 +65,11 @@ class Services:
     cards: PaymentProvider | None = None
     identity: OpenIdProvider | None = None
     answers: Answers = field(init=False)
+    turns: Turns = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "answers", Answers(self.planner, self.settings.planner_cache_rows_max))
+        object.__setattr__(self, "answers", Answers(ObservedPool(self.planner), self.settings.planner_cache_rows_max))
+        object.__setattr__(self, "turns", Turns(self.settings.solves_per_caller_max))
 
     @classmethod
     def open(cls, settings: Settings) -> "Services":

@@ -25,7 +25,7 @@ from db.contracts import (
     save_settled,
 )
 from db.customers import customers_by_id
-from db.engine import DatabaseUnavailableError
+from db.engine import DatabaseUnavailableError, after_commit
 from db.falls import NewFall, add_falls, deactivate
 from db.groups import add_built_in_groups
 from db.history import LogEntry, add_log
@@ -38,6 +38,7 @@ from domain.history import SYSTEM, Change, EventKind, NewEvent
 from domain.orders import OrderStatus
 from domain.purchases import Purchase
 from domain.timetable import Step, Timetable
+from resolvers.metrics import FALLS
 from resolvers.services import Clock, Services
 
 logger = logging.getLogger("spotplan")
@@ -220,6 +221,8 @@ async def _write(session: AsyncSession, steps: Sequence[tuple[Opened, Step]], st
             log += [LogEntry(item.customer.id, SYSTEM, event, item.now) for event in events]
     await save_statuses(session, wanted)
     handled = await add_falls(session, falls)
+    if handled:
+        after_commit(session, lambda: FALLS.inc(len(handled)))
     log += [LogEntry(fall.customer_id, SYSTEM, _fell(fall, id_), fall.recorded_at) for id_, fall in handled.items()]
     await add_log(session, log)
     await add_built_in_groups(session, [fall.customer_id for fall in falls if fall.effect.deactivations])

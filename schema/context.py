@@ -1,6 +1,7 @@
 """What resolvers find in ``info.context``: the services, who is asking, and the request's loaders."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import strawberry
@@ -30,6 +31,8 @@ class Context:
 
     def __init__(self, services: Services, caller: Caller | None, sign_in_failure: Exception | None = None) -> None:
         self.services = services
+        self.extensions: Mapping[str, Any] = {}
+        """What the request's ``extensions`` ask for beside the operation."""
         self._caller = caller
         self._sign_in_failure = sign_in_failure
         self.contracts: DataLoader[int, StoredContract | None] = DataLoader(self._load_contracts)
@@ -57,6 +60,16 @@ class Context:
         if self._sign_in_failure is not None:
             raise self._sign_in_failure
         return self._caller
+
+    @property
+    def customer_id(self) -> int | None:
+        """The caller's own customer, for logs; None for staff, and where nobody is signed in."""
+        return self._caller.customer_id if self._caller else None
+
+    @property
+    def token_id(self) -> int | None:
+        """The token of who is asking; None where there is none that was accepted."""
+        return self._caller.token_id if self._caller else None
 
     async def _load_contracts(self, keys: list[int]) -> list[StoredContract | None]:
         return await reads.contracts(self.services, keys)

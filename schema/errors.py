@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import strawberry
 from graphql import GraphQLError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.utils.str_converters import to_camel_case
 
 import domain.account_errors
@@ -27,6 +28,9 @@ from payments.provider import ProviderUnavailableError
 from planner.workers import PlannerBusyError, PlannerInterruptedError
 from resolvers.access import AccessError
 from resolvers.identity import IdentityUnavailableError
+from resolvers.metrics import ERRORS
+from resolvers.turns import TooManySolvesError
+from schema.limits import RequestTimeoutError
 
 logger = logging.getLogger("spotplan")
 
@@ -49,6 +53,8 @@ RETRYABLE: dict[type[Exception], tuple[str, str]] = {
         "PAYMENT_PROVIDER_UNAVAILABLE",
         "The payment provider has not answered. Send the same checkout again, with its idempotency key.",
     ),
+    TooManySolvesError: ("TOO_MANY_SOLVES", "Too many of your questions are being solved. Try again in a moment."),
+    RequestTimeoutError: ("TIMEOUT", "The request took too long. Ask for less at once."),
     PlannerInterruptedError: ("PLANNER_INTERRUPTED", "The planner was interrupted. Try again."),
 }
 """Failures that may succeed when tried again: their code and message."""
@@ -106,9 +112,12 @@ def refusals_in_payload(
             try:
                 return await mutation(*args, **kwargs)
             except Refused as refused:
-                return payload(errors=[user_error(error) for error in refused.errors])
-            except RuleError as error:
-                return payload(errors=[user_error(error)])
+                errors = refused.errors
+            except RuleError as refusal:
+                errors = (refusal,)
+            for error in errors:
+                ERRORS.labels(error.code).inc()
+            return payload(errors=[user_error(error) for error in errors])
 
         return answer
 
@@ -125,6 +134,8 @@ def presented(error: GraphQLError) -> GraphQLError:
     if isinstance(cause, RuleError):
         data = {to_camel_case(name): _plain(value) for name, value in cause.data.items()}
         return _with(error, cause.message, {"code": cause.code, "field": cause.field, **data})
+    if isinstance(cause, CannotGetOperationTypeError | InvalidOperationTypeError):
+        return _with(error, error.message, {"code": "GRAPHQL_INVALID"})
     if isinstance(cause, AccessError):
         return _with(error, str(cause), {"code": cause.code})
     for kind, (code, message) in RETRYABLE.items():

@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import Message, Receive
 
 from db.engine import DatabaseUnavailableError
 from documents.pdf import pdf
@@ -19,23 +17,10 @@ from resolvers.access import AccessError, Caller
 from resolvers.payments import receive_event
 from resolvers.services import Services
 from schema.context import Context
+from schema.requests import note
+from schema.wire import WireError, limited
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-def limited(receive: Receive, bytes_max: int) -> Receive:
-    """``receive`` that stops reading a body above the limit, whatever length it announced."""
-    received = 0
-
-    async def counted() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > bytes_max:
-            raise HTTPException(413, f"The request has more than {bytes_max} bytes")
-        return message
-
-    return counted
 
 
 def payment_events(services: Services) -> Endpoint:
@@ -50,8 +35,8 @@ def payment_events(services: Services) -> Endpoint:
             return _text("not signed by the payment provider", 400)
         except LookupError:
             return _text("no payments by card here", 404)
-        except HTTPException as error:
-            return _text(str(error.reason), error.status_code)
+        except WireError as error:
+            return _text(str(error), error.status)
         except (ProviderUnavailableError, ProviderRefusedError, DatabaseUnavailableError):
             return _text("try again later", 503)
         return _text("settled" if is_ours else "not ours", 200)
@@ -65,7 +50,9 @@ def document_pdfs(services: Services, context_for: Callable[[str | None], Awaita
     async def answer(request: Request) -> Response:
         language = Language.__members__.get(request.query_params.get("language", "JA"))
         try:
-            caller = (await context_for(request.headers.get("authorization"))).caller
+            context = await context_for(request.headers.get("authorization"))
+            note(customer_id=context.customer_id)
+            caller = context.caller
             found = await _document(services, caller, request.path_params["id"])
         except AccessError as error:
             return _text(str(error), 401 if error.code == "NOT_SIGNED_IN" else 403)

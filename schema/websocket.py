@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, cast
 
-from cross_web import HTTPException
+import orjson
 from graphql import GraphQLError
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
@@ -16,6 +16,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 )
 
 from schema.context import Context
+from schema.rates import too_often
 
 TOO_LARGE = 1009
 """The close code for a message that is too big, of RFC 6455."""
@@ -43,8 +44,8 @@ class TextAdapter(ASGIWebSocketAdapter):
 
     def _parsed(self, text: str) -> dict[str, Any]:
         try:
-            message = self.view.decode_json(text)
-        except (ValueError, HTTPException):
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError:
             raise NonJsonMessageReceived from None
         if not isinstance(message, dict):
             raise NonJsonMessageReceived
@@ -65,6 +66,10 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     authorization: str | None = None
 
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        self._payloads: dict[str, dict[str, Any]] = {}
+
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         """Take the token; a bad one is refused by the operations that need it, as over HTTP."""
         payload = message.get("payload")
@@ -83,7 +88,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start an operation, unless it is malformed or one too many."""
         if not _is_request(message.get("payload")):
-            await self.handle_invalid_message("The payload must be an object with a query, as over HTTP")
+            await self.handle_invalid_message("The payload must be an object as over HTTP")
             return
         operations_max = self.max_subscriptions_per_connection
         if operations_max is not None and len(self.operations) >= operations_max:
@@ -91,15 +96,38 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
             error = GraphQLError(f"At most {operations_max} operations run on a connection.", extensions=extensions)
             await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
             return
+        payload = cast("dict[str, Any]", message["payload"])
+        payload.setdefault("query", None)
+        self._payloads[message["id"]] = payload
         await super().handle_subscribe(message)
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         """Run an operation in a context of its own: loaders remember what they read, and tokens end."""
+        payload = self._payloads.pop(operation.id)
+        try:
+            operation.query = await self.view.asked.document(  # type: ignore[attr-defined] # our own endpoint
+                payload["query"], payload.get("documentId"), payload.get("extensions")
+            )
+        except GraphQLError as error:
+            await operation.send_initial_errors([error])
+            return
         websocket = cast("TextAdapter", self.websocket).ws
         authorization = self.authorization or websocket.headers.get("authorization")
+        endpoint = cast("Any", self.view)
+        context: Context = await endpoint.context_for(authorization)
+        context.extensions = payload.get("extensions") or {}
+        if seconds := await endpoint.seconds_to_wait(context, websocket):
+            message, extensions = too_often(seconds)
+            await operation.send_initial_errors([GraphQLError(message, extensions=extensions)])
+            return
         # Nothing may be awaited between this and the run, which reads the attribute: others run at the same time.
-        self.context = await self.view.context_for(authorization)  # type: ignore[attr-defined] # our own endpoint
+        self.context = context
         await super().run_operation(operation)
+
+    async def cleanup_operation(self, operation_id: str) -> None:
+        """Forget an operation, which may not have begun."""
+        self._payloads.pop(operation_id, None)
+        await super().cleanup_operation(operation_id)
 
     async def handle_task_exception(self, error: Exception) -> None:
         """Log what went wrong in an operation; a client that left is nothing wrong."""
@@ -110,7 +138,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
 def _is_request(payload: object) -> bool:
     return (
         isinstance(payload, dict)
-        and isinstance(payload.get("query"), str)
-        and isinstance(payload.get("variables"), dict | None)
-        and isinstance(payload.get("operationName"), str | None)
+        and all(isinstance(payload.get(name), str | None) for name in ("query", "operationName", "documentId"))
+        and all(isinstance(payload.get(name), dict | None) for name in ("variables", "extensions"))
+        and bool({"query", "documentId", "extensions"} & set(payload))
     )

@@ -70,7 +70,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     server = request.getfixturevalue("postgresql_server")
     name = f"test_{uuid4().hex}"
-    asyncio.run(_execute(server, f"CREATE DATABASE {name} TEMPLATE template_spotplan"))
+    asyncio.run(_execute(server, f"CREATE DATABASE {name} TEMPLATE template_spotplan STRATEGY FILE_COPY"))
     yield _with_name(server, name)
     asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
@@ -110,3 +110,14 @@ async def api(services: Services) -> AsyncIterator[Api]:
     transport = ASGITransport(create_app(services))
     async with AsyncClient(transport=transport, base_url="http://testserver") as client:
         yield Api(client)
+
+
+@pytest.fixture
+async def lone(sqlite_template: Path, planner: PlannerPool, clock: TestClock) -> AsyncIterator[Api]:
+    """The API on an empty SQLite database that nobody writes to: for what does not depend on data."""
+    address = f"sqlite:///{sqlite_template}"
+    database = Database(address)
+    services = Services(Settings(database_url=address), database, planner, clock)
+    async with AsyncClient(transport=ASGITransport(create_app(services)), base_url="http://testserver") as client:
+        yield Api(client)
+    await database.close()

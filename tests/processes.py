@@ -70,6 +70,18 @@ class Server:
         """What it has logged as errors, such as those of its worker, which nobody else hears of."""
         return [line for line in self._log.read_text().splitlines() if " ERROR " in line]
 
+    @property
+    def log(self) -> str:
+        """All that it has said."""
+        return self._log.read_text()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Its exit code, when it has ended by itself."""
+        return self._process.wait(60)
+
     def stop(self) -> None:
         """Ask it to stop, which it must do by itself."""
         self._process.send_signal(signal.SIGINT)

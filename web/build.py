@@ -18,9 +18,9 @@ class BuildError(Exception):
     pass
 
 
-def run(what: str, command: list[str]) -> str:
+def run(what: str, command: list[str], folder: Path = WEB) -> str:
     try:
-        done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     except OSError as error:
         raise BuildError(f"{what} failed: {error}") from error
     if done.returncode:
@@ -53,10 +53,16 @@ def wheel_node() -> tuple[str, list[str]]:
     return str(node), [str(node), str(root / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
-def build() -> str:
+def install(folder: Path = WEB) -> str:
+    """Install the packages that a folder's lock file names; the node that runs them."""
     node, npm = system_node() or wheel_node()
     # No package needs its install script, so none gets to run one.
-    run("npm ci", [*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+    run("npm ci", [*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
+    return node
+
+
+def build() -> str:
+    node = install()
     run("vite build", [node, "node_modules/vite/bin/vite.js", "build", "--logLevel", "error"])
     if (WEB / "dist/index.html").read_text(encoding="utf-8").count(PLACEHOLDER) != 1:
         raise BuildError("vite build changed the spotplan-config element of index.html")

@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 import db.commerce_tables  # its tables belong to the metadata
+import db.operations  # as this one's
 import db.webhook_tables  # noqa: F401 # and these, too
 from db.engine import Database
 from db.tables import Base

@@ -35,6 +35,7 @@ def test_migrate_token_and_serve_make_a_working_api(tmp_path: Path) -> None:
         (["migrate"], {"SPOTPLAN_DATABASE_URL": "mysql://x/y"}, "must be sqlite:///FILE or postgresql://..."),
         (["migrate"], {"SPOTPLAN_DATABASE_URL": "postgresql://x@127.0.0.1:1/y"}, "spotplan: "),
         (["migrate"], {"SPOTPLAN_PLANNER_WORKERS": "0"}, "SPOTPLAN_PLANNER_WORKERS must be a positive whole number"),
+        (["migrate"], {"SPOTPLAN_CORS_ORIGINS": "https://a.example/"}, "SPOTPLAN_CORS_ORIGINS must list origins"),
         (["token", "--role", "owner"], {}, "--customer goes with --role owner"),
         (["token", "--role", "sales", "--customer", "1"], {}, "--customer goes with --role owner"),
         (["token", "--role", "king"], {}, "Invalid value for '--role'"),

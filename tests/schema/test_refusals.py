@@ -37,7 +37,9 @@ PURCHASES = "{ customer { purchases(first: 10) { edges { node { id number total 
 
 @pytest.fixture
 def with_cards(services: Services) -> Services:
-    return replace(services, cards=DemoProvider("a secret of the demo"))
+    # The tests ask for every number of every kind of refusal.
+    settings = replace(services.settings, query_tokens_max=2_000, query_aliases_max=500)
+    return replace(services, settings=settings, cards=DemoProvider("a secret of the demo"))
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ async def test_operations_before_connection_init_close_the_connection(address: s
 async def test_a_client_that_says_nothing_is_not_waited_for(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("schema.app.CONNECTION_INIT_MAX", timedelta(seconds=0.05))
+    monkeypatch.setattr("schema.endpoint.CONNECTION_INIT_MAX", timedelta(seconds=0.05))
     async with served(services) as address, connection(address) as client:
         assert await client.closed() == (4408, "Connection initialisation timeout")
 
@@ -201,3 +201,13 @@ async def test_pages_of_other_origins_may_not_connect(address: str) -> None:
                 pass
     async with websocket(address, origin=address):
         pass
+
+
+async def test_pages_of_configured_origins_may_connect(services: Services) -> None:
+    settings = replace(services.settings, cors_origins="https://app.example.com")
+    async with served(replace(services, settings=settings)) as address:
+        async with websocket(address, origin="https://app.example.com"):
+            pass
+        with pytest.raises(InvalidStatus, match="HTTP 403"):
+            async with connection(address, origin="https://example.com"):
+                pass

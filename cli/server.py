@@ -1,0 +1,110 @@
+"""The server's process: metrics on a port of their own, traces, and how it stops."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from time import monotonic
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from prometheus_client import REGISTRY, start_http_server
+
+from cli.tracing import start_tracing
+from resolvers.gauges import ServicesCollector
+from resolvers.services import Services
+from schema.app import create_app
+from schema.observed import over_websockets
+from settings import Settings
+
+INTERRUPTED_SECONDS_MAX = 5
+"""How long requests may go on after Ctrl-C: a person waits, and a search would stream on for longer."""
+
+
+class Server(uvicorn.Server):
+    """Stops in order when it is told by SIGTERM.
+
+    First /readyz answers 503, while everything else is still answered, so that proxies look elsewhere. Then no
+    connection is accepted any more; requests, operations over WebSockets and their solves are answered, and WebSockets
+    closed with 1012, "service restart". Then webhook endpoints are let go and spans are sent. Ctrl-C waits for nobody
+    to look elsewhere, nor for WebSockets.
+    """
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+        self._exit_at: float | None = None
+        self._stop_metrics = lambda: None
+        self._tracing = start_tracing(os.environ)
+        if self._tracing is not None:
+            services.database.trace_statements()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop. A second signal does not wait for proxies."""
+        super().handle_exit(sig, frame)
+        if sig == signal.SIGINT:
+            self.config.timeout_graceful_shutdown = INTERRUPTED_SECONDS_MAX
+        elif self._exit_at is None:
+            self.should_exit = False
+            self._exit_at = monotonic() + self._services.settings.shutdown_notice_seconds
+            self.config.app.state.is_stopping = True  # type: ignore[union-attr] # our own application
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look ten times a second whether it is time to stop."""
+        if self._exit_at is not None and monotonic() >= self._exit_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Begin to answer, scrapes as well."""
+        await super().startup(sockets)
+        settings = self._services.settings
+        if settings.metrics_port:
+            REGISTRY.register(ServicesCollector(self._services, asyncio.get_running_loop()))
+            answering, _thread = start_http_server(settings.metrics_port, settings.metrics_host)
+            self._stop_metrics = answering.shutdown
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Answer what is under way, then end."""
+        if self._exit_at is not None:
+            await self._finish_websockets()
+        await super().shutdown(sockets)
+        await asyncio.to_thread(self._stop_metrics)
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.shutdown)
+
+    async def _finish_websockets(self) -> None:
+        """Wait for operations over WebSockets, whose connections uvicorn closes at once."""
+        for listening in self.servers:
+            listening.close()
+        until = monotonic() + self._services.settings.shutdown_seconds_max
+        while over_websockets and monotonic() < until and not self.force_exit:  # noqa: ASYNC110 # as uvicorn waits
+            await asyncio.sleep(0.1)
+        self.config.timeout_graceful_shutdown = max(1, round(until - monotonic()))
+
+
+def run_server(settings: Settings, graphiql: Mapping[str, Any], host: str, port: int) -> None:
+    """Serve until a signal stops it.
+
+    Raises:
+        SettingInvalidError: as :meth:`Services.open` and :func:`cli.tracing.start_tracing`.
+        KeyboardInterrupt: it was stopped by Ctrl-C, and has done its work.
+    """
+    services = Services.open(settings)
+    config = uvicorn.Config(
+        create_app(services, graphiql),
+        host=host,
+        port=port,
+        log_config=None,  # its lines look like ours
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws_max_size=settings.request_bytes_max,
+        timeout_graceful_shutdown=settings.shutdown_seconds_max,
+    )
+    server = Server(config, services)
+    server.run()
+    if not server.started:
+        sys.exit(3)  # it has logged why
