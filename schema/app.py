@@ -31,6 +31,7 @@ from schema.customers import Customer
 from schema.documents import Document
 from schema.endpoint import GraphQLEndpoint
 from schema.errors import USER_ERROR_TYPES, presented
+from schema.executor import PlainExecutor
 from schema.falls import CapacityFall
 from schema.graphiql import ASSETS
 from schema.limits import Documents, Limits
@@ -126,6 +127,7 @@ def build_schema(settings: Settings) -> strawberry.Schema:
             SpotOrder,
             *USER_ERROR_TYPES.values(),
         ],
+        execution_context_class=PlainExecutor,
         extensions=[Observed, lambda: PresentErrors(settings.errors_max), lambda: Limits(settings, documents)],
     )
     schema.errors_max = settings.errors_max
