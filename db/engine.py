@@ -129,8 +129,11 @@ def after_commit(session: AsyncSession, do: Callable[[], None]) -> None:
 @asynccontextmanager
 async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
     try:
-        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+        async with AsyncSession(engine, expire_on_commit=False) as session:
             yield session
+            # What fails is undone when the session is closed. That is not cut short where a caller is cancelled twice,
+            # as GraphQL does with the fields beside one that failed; a rollback of our own would be.
+            await session.commit()
     except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
         raise DatabaseUnavailableError(str(error)) from error
     except DBAPIError as error:
