@@ -15,6 +15,7 @@ from typing import Any
 from httpx import ASGITransport, AsyncClient, Request, Response
 from sqlalchemy import select
 
+from db.clock import start_clock
 from db.commerce_tables import (
     ContractOrderRow,
     DocumentRow,
@@ -26,11 +27,12 @@ from db.tables import AccountGroupRow, AccountRow, CapacityFallRow, MainContract
 from db.webhook_tables import WebhookEndpointRow
 from payments.demo import DemoProvider
 from resolvers.access import Role
-from resolvers.services import Services
+from resolvers.services import Services, SettableClock
 from schema.app import create_app
 from tests.commerce import AGREED, SAVE, accepted, mutation, operator, ordered
 from tests.people import registered
-from tests.schema.fuzz_checks import NUMBER, SCHEMA, Fault, Found, check, is_owner, require, type_and_key
+from tests.schema.fuzz_after import check_database
+from tests.schema.fuzz_checks import NUMBER, SCHEMA, Found, check, is_owner, require, type_and_key
 from tests.schema.fuzz_requests import Asked, Requests
 from tests.schema.fuzz_values import CUSTOMERS, HOUSE, PERSON, Known
 from tests.world import Api, Owned, TestClock, World, confirmed, placed, starter
@@ -224,16 +226,22 @@ class Fuzz:
             assert (await api.data(WHO, self.tokens[role]))["viewer"] == {"role": role.upper(), "customer": None}
 
 
-async def fuzzed(services: Services, clock: TestClock, seed: int, requests: int) -> Fuzz:
-    """A run of so many requests, with rates that do not stop it."""
+async def fuzzed(services: Services, clock: TestClock, seed: int, requests: int, *, settable: bool = False) -> Fuzz:
+    """A run of so many requests, with rates that do not stop it. Operators may set the clock where it is ``settable``."""
     often = "1000000/second"
     settings = replace(
         services.settings, rate_signed_in=often, rate_anonymous=often, solves_per_caller_max=100, request_seconds_max=60
     )
     services = replace(services, settings=settings, cards=DemoProvider("a secret of the demo"))
+    if settable:
+        async with services.database.write() as session:
+            await start_clock(session, clock.now)
+        services = replace(services, clock=SettableClock(services.database))
+        await services.refresh_clock()
     transport = ASGITransport(create_app(services))
     async with AsyncClient(transport=transport, base_url="http://testserver") as client:
         fuzz = Fuzz(World(services), client, clock, seed)
         await fuzz.begin()
         await fuzz.run(requests)
+    await check_database(services, (owned.customer for owned in fuzz.owners.values()))
     return fuzz

@@ -114,7 +114,9 @@ class Requests:
         for _ in range(rng.choice((1, 1, 1, 2, 4))):
             place = rng.randrange(len(tokens))
             # With one of the same kind: more of these can be parsed.
-            alike = [number for number, token in enumerate(tokens) if token[:1].isalpha() == tokens[place][:1].isalpha()]
+            alike = [
+                number for number, token in enumerate(tokens) if token[:1].isalpha() == tokens[place][:1].isalpha()
+            ]
             other = rng.choice(alike)
             match rng.randrange(5):
                 case 0:
