@@ -1,6 +1,7 @@
 """The database: one read and one write engine, each use case in a transaction of its own."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -129,17 +130,36 @@ def after_commit(session: AsyncSession, do: Callable[[], None]) -> None:
 @asynccontextmanager
 async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
     try:
-        async with AsyncSession(engine, expire_on_commit=False) as session:
+        session = AsyncSession(engine, expire_on_commit=False)
+        try:
             yield session
-            # What fails is undone when the session is closed. That is not cut short where a caller is cancelled twice,
-            # as GraphQL does with the fields beside one that failed; a rollback of our own would be.
-            await session.commit()
+            await _finished(session.commit())
+        finally:
+            await _finished(session.close())
     except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
         raise DatabaseUnavailableError(str(error)) from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailableError(str(error)) from error
         raise
+
+
+async def _finished(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work that must not be cut short, and pass on a cancellation only then.
+
+    GraphQL cancels the fields beside one that has failed, again and again: a connection that is left in the midst of
+    something has to be thrown away.
+    """
+    task = asyncio.ensure_future(work)
+    cancelled = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    await task
+    if cancelled is not None:
+        raise cancelled
 
 
 def _make_folder(url: URL) -> None:

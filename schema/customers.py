@@ -22,6 +22,7 @@ from schema.falls import (
     upcoming_capacity_fall,
 )
 from schema.history import CustomerEventConnection, event_connection
+from schema.instants import utc
 from schema.money import Money
 from schema.plan_parts import money_or_null
 from schema.purchases import PurchaseConnection, purchase_connection
@@ -71,7 +72,8 @@ class Customer(Node):
             strawberry.argument(description="Leaves out what was recorded after this instant. Left out, it is now."),
         ] = None,
     ) -> int:
-        return await account_reads.capacity_known(info.context.services, self.record, on, as_known_at)
+        known_at = utc(as_known_at) if as_known_at is not None else None
+        return await account_reads.capacity_known(info.context.services, self.record, on, known_at)
 
     @strawberry.field(description="How many accounts count against capacity: ACTIVE and SUSPENDED ones.")
     async def account_count(

@@ -34,7 +34,7 @@ from tests.people import registered
 from tests.schema.fuzz_after import check_database
 from tests.schema.fuzz_checks import NUMBER, SCHEMA, Found, check, is_owner, require, type_and_key
 from tests.schema.fuzz_requests import Asked, Requests
-from tests.schema.fuzz_values import CUSTOMERS, HOUSE, PERSON, Known
+from tests.schema.fuzz_values import CUSTOMERS, DAYS, HOUSE, PERSON, Known
 from tests.world import Api, Owned, TestClock, World, confirmed, placed, starter
 
 ROWS: dict[str, Any] = {
@@ -51,11 +51,36 @@ ROWS: dict[str, Any] = {
     "WebhookEndpoint": WebhookEndpointRow,
 }
 OF_NUMBERS = {"SO": "SpotOrder", "PU": "Purchase", "CO": "ContractOrder", "Q": "Quote"}
-LOOK_EVERY = 250
-"""After so many requests time goes on, and each caller must still be answered."""
+LOOK_EVERY = 50
+"""After so many requests time goes on, each caller must still be answered, and what fits together is looked up."""
+STEPS = (0, 0, 0, 0, 600, 7_000, 86_400 * 9)
+"""Seconds that time goes on."""
 MORTAL = re.compile(r"(?:QWNjb3VudEdyb3Vw|V2ViaG9va0VuZHBvaW50)\w*=*")
 """Ids of groups and endpoints: whose they were is not known any more when they are gone."""
 WHO = "{ viewer { role customer { name } } }"
+
+
+OPEN = """{ customer {
+  purchases(first: 8) { edges { node { id total { minorUnits } spotOrders { id } } } }
+  quotes(first: 3) { edges { node { id total { minorUnits } } } } } }"""
+
+
+def right_inputs(customer: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Fields that fit together, by input type: what is bought with its total."""
+    right: dict[str, list[dict[str, Any]]] = {
+        "QuoteAcceptInput": [
+            {"quoteId": edge["node"]["id"], "expectedTotal": edge["node"]["total"]["minorUnits"]}
+            for edge in customer["quotes"]["edges"]
+        ]
+    }
+    for node in (edge["node"] for edge in customer["purchases"]["edges"]):
+        total = node["total"]["minorUnits"]
+        right.setdefault("PurchaseCheckoutInput", []).append({"purchaseId": node["id"], "expectedTotal": total})
+        for name in ("PaymentRecordInput", "RefundRecordInput"):
+            right.setdefault(name, []).append({"purchaseId": node["id"], "amount": total})
+        for order in node["spotOrders"]:
+            right.setdefault("SpotOrderCheckoutInput", []).append({"orderId": order["id"], "expectedTotal": total})
+    return right
 
 
 class Errors(logging.Handler):
@@ -149,7 +174,7 @@ class Fuzz:
                 asked = making.next()
                 await self.ask(asked, number)
                 if number % LOOK_EVERY == LOOK_EVERY - 1:
-                    self.clock.now += timedelta(hours=rng.choice((1, 13, 24 * 9)))
+                    self.clock.now += timedelta(seconds=rng.choice(STEPS))
                     await self.look()
         finally:
             logger.removeHandler(self.errors)
@@ -222,12 +247,16 @@ class Fuzz:
         for name, owned in self.owners.items():
             viewer = (await api.data(WHO, self.tokens[name]))["viewer"]
             assert viewer == {"role": "OWNER", "customer": {"name": owned.customer.name}}
+            self.known.right[name] = right_inputs((await api.data(OPEN, self.tokens[name]))["customer"])
+        today = self.world.services.clock().date()
+        later = (today + timedelta(days=days) for days in (0, 0, 1, 20, 45))
+        self.known.days = (*map(str, later), *DAYS)
         for role in ("sales", "operator"):
             assert (await api.data(WHO, self.tokens[role]))["viewer"] == {"role": role.upper(), "customer": None}
 
 
 async def fuzzed(services: Services, clock: TestClock, seed: int, requests: int, *, settable: bool = False) -> Fuzz:
-    """A run of so many requests, with rates that do not stop it. Operators may set the clock where it is ``settable``."""
+    """A run of so many requests, with rates that do not stop it; operators can set the clock where it is ``settable``."""
     often = "1000000/second"
     settings = replace(
         services.settings, rate_signed_in=often, rate_anonymous=often, solves_per_caller_max=100, request_seconds_max=60

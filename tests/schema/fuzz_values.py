@@ -192,6 +192,10 @@ class Known:
 
     ids: dict[str, dict[str, list[str]]] = field(default_factory=lambda: {customer: {} for customer in CUSTOMERS})
     cursors: list[str] = field(default_factory=list)
+    right: dict[str, dict[str, list[dict[str, "Value"]]]] = field(default_factory=dict)
+    """By customer and input type, fields that fit together: an order with its total."""
+    days: tuple[str, ...] = DAYS
+    """Days that things may begin on."""
 
     def learn(self, customer: str, type_name: str, key: str) -> None:
         """Keep an id that an answer had; the oldest one goes."""
@@ -272,9 +276,13 @@ class Values:
             # Left out, the seconds are two: too many for as many questions as there are.
             if is_required_input_field(about) or name == "seconds" or rng.random() < 0.5
         }
+        if "customerId" in kind.fields and self.customer is None:  # everybody but owners has to name one
+            wanted["customerId"] = GraphQLNonNull(kind.fields["customerId"].type)
         if rng.random() < 0.005 and wanted:
             wanted.pop(rng.choice(list(wanted)))
-        return {name: self.draw(type_, name, kind.name) for name, type_ in wanted.items()}
+        found = {name: self.draw(type_, name, kind.name) for name, type_ in wanted.items()}
+        right = self.known.right.get(self.customer or rng.choice(CUSTOMERS), {}).get(kind.name)
+        return found | rng.choice(right) if right and rng.random() < 0.7 else found
 
     def _scalar(self, kind: str, name: str, within: str) -> Value:
         rng = self.rng
@@ -288,7 +296,7 @@ class Values:
         instants = [f"{day}T{rng.randrange(24):02}:00:00Z" for day in DAYS]
         border, right = {
             "Int": (BORDER_INTS, RIGHT_NUMBERS.get(name, (0, 1, 2, 30, 100, 5_000))),
-            "Date": (BORDER_DATES, DAYS),
+            "Date": (BORDER_DATES, self.known.days),
             "DateTime": (BORDER_INSTANTS, instants),
         }[kind]
         return rng.choice(border if is_border else right)
