@@ -7,6 +7,8 @@ stops at the first one, and shows the request.
 import logging
 import re
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
@@ -178,7 +180,6 @@ class Fuzz:
                     await self.look()
         finally:
             logger.removeHandler(self.errors)
-        await self.look()
 
     async def ask(self, asked: Asked, number: int) -> None:
         """One request and its answer."""
@@ -255,11 +256,19 @@ class Fuzz:
             assert (await api.data(WHO, self.tokens[role]))["viewer"] == {"role": role.upper(), "customer": None}
 
 
-async def fuzzed(services: Services, clock: TestClock, seed: int, requests: int, *, settable: bool = False) -> Fuzz:
-    """A run of so many requests, with rates that do not stop it; operators can set the clock where it is ``settable``."""
+@asynccontextmanager
+async def fuzzing(services: Services, clock: TestClock, seed: int, *, settable: bool = False) -> AsyncIterator[Fuzz]:
+    """Two customers on a server whose rates stop nobody; operators can set its clock where it is ``settable``.
+
+    Afterwards the database is as it must be.
+    """
     often = "1000000/second"
     settings = replace(
-        services.settings, rate_signed_in=often, rate_anonymous=often, solves_per_caller_max=100, request_seconds_max=60
+        services.settings,
+        rate_signed_in=often,
+        rate_anonymous=often,
+        solves_per_caller_max=100,
+        order_expiry_minutes=60 * 24 * 3,
     )
     services = replace(services, settings=settings, cards=DemoProvider("a secret of the demo"))
     if settable:
@@ -271,6 +280,6 @@ async def fuzzed(services: Services, clock: TestClock, seed: int, requests: int,
     async with AsyncClient(transport=transport, base_url="http://testserver") as client:
         fuzz = Fuzz(World(services), client, clock, seed)
         await fuzz.begin()
-        await fuzz.run(requests)
+        yield fuzz
+        await fuzz.look()
     await check_database(services, (owned.customer for owned in fuzz.owners.values()))
-    return fuzz

@@ -18,6 +18,8 @@ RESPONSE = "application/graphql-response+json"
 EVENTS = "text/event-stream"
 CALLERS = {"a": 32, "b": 32, "sales": 12, "operator": 14, "nobody": 5, "stranger": 5}
 """Who asks how often: owners of both customers, the vendor's people, no token, and a token that is none."""
+ADDRESS_LENGTH_MAX = 5_000
+"""Before it is encoded; clients send none that is much longer."""
 TOKENS = re.compile(r'"(?:\\.|[^"\\])*"|\.\.\.|[$@]?\w+|[^\s\w]')
 
 
@@ -140,7 +142,7 @@ class Requests:
         if rng.random() < 0.04:
             accept = rng.choice((EVENTS, f"{RESPONSE}, {EVENTS}", JSON))
         carried = " ".join((asked.query, json.dumps(asked.variables, ensure_ascii=False), asked.operation_name or ""))
-        if rng.random() < (0.1 if asked.kind == "query" else 0.01):
+        if len(carried) < ADDRESS_LENGTH_MAX and rng.random() < (0.1 if asked.kind == "query" else 0.01):
             return Asked(kind, caller, "GET", asked.as_address(), {"Accept": accept}, b"", carried)
         content = asked.as_json(is_ascii=rng.random() < 0.7).encode("utf-8", "surrogatepass")
         return Asked(kind, caller, "POST", "/graphql", {"Accept": accept, "Content-Type": JSON}, content, carried)

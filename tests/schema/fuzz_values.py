@@ -282,7 +282,7 @@ class Values:
             wanted.pop(rng.choice(list(wanted)))
         found = {name: self.draw(type_, name, kind.name) for name, type_ in wanted.items()}
         right = self.known.right.get(self.customer or rng.choice(CUSTOMERS), {}).get(kind.name)
-        return found | rng.choice(right) if right and rng.random() < 0.7 else found
+        return found | rng.choice(right[:3]) if right and rng.random() < 0.7 else found
 
     def _scalar(self, kind: str, name: str, within: str) -> Value:
         rng = self.rng
