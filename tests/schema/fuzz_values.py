@@ -220,6 +220,10 @@ class Values:
     declared: list[str] = field(default_factory=list)
     given: dict[str, Value] = field(default_factory=dict)
 
+    def declarations(self) -> list[str]:
+        """The variables so far, as an operation declares them."""
+        return self.declared
+
     def literal(self, _rng: Random, name: str, argument: GraphQLArgument) -> str | None:
         """An argument's value written out, or a variable with it."""
         kind, rng = argument.type, self.rng
@@ -293,13 +297,15 @@ class Values:
             return rng.random() < 0.5
         if kind == "Float":
             return Number(rng.choice(BORDER_FLOATS if is_border else ("0.05", "0.06", "0.1")))
-        instants = [f"{day}T{rng.randrange(24):02}:00:00Z" for day in DAYS]
-        border, right = {
+        instants = tuple(f"{day}T{rng.randrange(24):02}:00:00Z" for day in DAYS)
+        choices: dict[str, tuple[tuple[Value, ...], tuple[Value, ...]]] = {
             "Int": (BORDER_INTS, RIGHT_NUMBERS.get(name, (0, 1, 2, 30, 100, 5_000))),
             "Date": (BORDER_DATES, self.known.days),
             "DateTime": (BORDER_INSTANTS, instants),
-        }[kind]
-        return rng.choice(border if is_border else right)
+        }
+        border, right = choices[kind]
+        values: tuple[Value, ...] = border if is_border else right
+        return rng.choice(values)
 
     def _id(self, name: str) -> str:
         rng = self.rng
