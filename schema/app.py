@@ -174,7 +174,8 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
             Route("/documents/{id}.pdf", document_pdfs(services, endpoint.context_for)),
             Route("/graphql", endpoint),
             WebSocketRoute("/graphql", endpoint),
-            Mount("/graphiql", StaticFiles(directory=ASSETS, check_dir=False)),
+            # Where the page is not built there is nothing to serve, not even a crash.
+            *([Mount("/graphiql", StaticFiles(directory=ASSETS))] if ASSETS.is_dir() else []),
         ],
         middleware=_middleware(services.settings),
         lifespan=lifespan,

@@ -98,7 +98,7 @@ class Requests:
             # Whatever runs, words that only queries may have are not in a document that also changes something.
             values = Values(rng, self._known, own, kind == "query", marks)
             values.given = dict.fromkeys(given)  # names of variables go on
-            queries = Queries(self._schema, rng, values.literal, rng.choice((8, 25, 40)))
+            queries = Queries(self._schema, rng, values.literal, rng.choice((8, 25, 40)), values.likely)
             texts.append(queries.operation(kind, name, rng.randint(2, 6), values.declarations))
             given |= {name: value for name, value in values.given.items() if name not in given}
         named = rng.choice(names) if len(names) > 1 or rng.random() < 0.5 else None

@@ -219,6 +219,11 @@ class Values:
     marks: bool = True
     declared: list[str] = field(default_factory=list)
     given: dict[str, Value] = field(default_factory=dict)
+    named: str = ""
+
+    def likely(self) -> str:
+        """The type of what the last id names."""
+        return self.named
 
     def declarations(self) -> list[str]:
         """The variables so far, as an operation declares them."""
@@ -309,15 +314,15 @@ class Values:
 
     def _id(self, name: str) -> str:
         rng = self.rng
-        type_name = NODES.get(name) or rng.choice(TYPES)
+        self.named = type_name = NODES.get(name) or rng.choice(TYPES)
         roll = rng.random()
         if roll < 0.04:
             return rng.choice(BORDER_IDS)
-        if roll < 0.08:
+        if roll < 0.07:
             type_name = rng.choice(TYPES)
-        if roll < 0.3:
+        if roll < 0.15:
             return global_id(type_name, rng.randint(1, 30))
-        whose = self.customer if self.customer and roll < 0.85 else rng.choice(CUSTOMERS)
+        whose = self.customer if self.customer and roll < (0.5 if name == "id" else 0.8) else rng.choice(CUSTOMERS)
         known = self.known.ids[whose].get(type_name) or [global_id(type_name, 1)]
         return rng.choice(known)
 

@@ -132,7 +132,7 @@ async def _first(fuzz: Fuzz, caller: str, name: str) -> list[dict[str, Any]]:
     ("table", "changes", "fault"),
     [
         (AccountRow, {"external_id": "x"}, "another number of accounts"),
-        (EventRow, {"customer_id": 2, "counted_after": None}, r"events \['account_id'\]"),
+        (EventRow, {"customer_id": 2, "counted_after": None}, r"events \["),
         (DocumentRow, {"serial": 9, "invoice_id": None}, None),
     ],
 )
