@@ -73,4 +73,3 @@ def test_what_schemathesis_asks_is_answered_like_everything_else(
 
     ask()
     assert fuzz.answered.total() >= examples
-    print(fuzz.answered)
