@@ -56,6 +56,7 @@ soak: .venv/dev .venv/native
 lock:
 	uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o requirements.lock
 	uv pip compile pyproject.toml -q --extra dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o requirements-dev.lock
+	uv pip compile examples/python/requirements.in -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o examples/python/requirements.lock
 
 clean:
 	rm -rf .venv web/dist web/node_modules web/audits/node_modules var
