@@ -45,6 +45,7 @@ check: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy web/build.py
+	$(BIN)/mypy examples/python/with_gql.py
 	$(BIN)/lint-imports --no-cache
 
 bench: .venv/dev .venv/native
@@ -60,3 +61,4 @@ lock:
 
 clean:
 	rm -rf .venv web/dist web/node_modules web/audits/node_modules var
+	rm -rf examples/node_modules examples/*/dist examples/typescript/src/gql examples/relay/src/__generated__ examples/python/.venv examples/python/spotplan_client

@@ -18,7 +18,7 @@ from tests.processes import ROOT
 EXAMPLES = ROOT / "examples"
 LOCK = EXAMPLES / "package-lock.json"
 INSTALLED = EXAMPLES / "node_modules"
-NOT_COPIED = shutil.ignore_patterns("node_modules", ".venv", "gql", "__generated__", "dist")
+NOT_COPIED = shutil.ignore_patterns("node_modules", ".venv", "gql", "__generated__", "dist", "spotplan_client")
 
 
 class CommandFailed(Exception):
@@ -37,14 +37,14 @@ class Copy:
         assert old in text
         file.write_text(text.replace(old, new))
 
-    async def run(self, *command: str, **environment: str) -> str:
-        """What a command prints, run in the copy's examples/.
+    async def run(self, *command: str, within: str = ".", **environment: str) -> str:
+        """What a command prints, run in a folder of the copy's examples/.
 
         Raises:
             CommandFailed.
         """
         env = {**os.environ, **environment}
-        done = await anyio.run_process(list(command), cwd=self.folder / "examples", env=env, check=False)
+        done = await anyio.run_process(list(command), cwd=self.folder / "examples" / within, env=env, check=False)
         if done.returncode:
             raise CommandFailed(f"{done.stdout.decode()}\n{done.stderr.decode()}")
         return done.stdout.decode()
