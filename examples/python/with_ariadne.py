@@ -34,7 +34,7 @@ def connected(address: str, token: str) -> Client:
 
 
 def peak(today: date, accounts: int) -> DemandInput:
-    """200 accounts more than there are, for 40 days from the first day of the next month on."""
+    """200 accounts more than there are on any day, for 40 days from the first day of the next month on."""
     begin = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
     step = {"from": begin, "until": begin + timedelta(days=40), "accounts": accounts + 200}
     return DemandInput(profile=[DemandStepInput.model_validate(step)])
@@ -57,7 +57,9 @@ async def purchase(client: Client) -> dict[str, object]:
     if customer is None or customer.main_contract is None:
         raise SystemExit("Sign in with the token of an owner whose contract is paid")
     contract = customer.main_contract
-    question = RecommendInput(demand=peak(customer.today, contract.terms[0].accounts))
+    covered = (await client.capacity(customer.today, contract.ends_before)).customer
+    capacity = max(step.accounts for step in covered.capacity_timeline) if covered else 0
+    question = RecommendInput(demand=peak(customer.today, capacity))
     plan = (await client.recommend(question)).spot_plan_recommend
     searched = [answer.recommendation_search async for answer in client.search(question)]
 

@@ -19,7 +19,12 @@ from gql.transport.websockets import WebsocketsTransport
 
 SCHEMA = (Path(__file__).parents[2] / "schema" / "schema.graphql").read_text("utf-8")
 
-START = gql("{ viewer { role customer { name today mainContract { endsBefore terms { accounts } } } } }")
+START = gql("{ viewer { role customer { name today mainContract { endsBefore } } } }")
+
+CAPACITY = gql("""
+query Capacity($from: Date!, $until: Date!) {
+  customer { capacityTimeline(from: $from, until: $until) { accounts } }
+}""")
 
 SEARCH = gql("""
 subscription Search($input: RecommendInput!) {
@@ -38,7 +43,7 @@ mutation Place($input: SpotOrderPlaceInput!) {
 
 
 def peak(today: date, accounts: int) -> dict[str, Any]:
-    """200 accounts more than there are, for 40 days from the first day of the next month on."""
+    """200 accounts more than there are on any day, for 40 days from the first day of the next month on."""
     begin = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
     until = begin + timedelta(days=40)
     return {"profile": [{"from": begin.isoformat(), "until": until.isoformat(), "accounts": accounts + 200}]}
@@ -58,8 +63,10 @@ async def purchase(address: str, token: str) -> dict[str, Any]:
     async with Client(schema=SCHEMA, transport=http) as session:
         viewer = (await session.execute(START))["viewer"]
         customer = viewer["customer"]
-        accounts = customer["mainContract"]["terms"][0]["accounts"]
-        question = {"demand": peak(date.fromisoformat(customer["today"]), accounts)}
+        days = {"from": customer["today"], "until": customer["mainContract"]["endsBefore"]}
+        covered = (await session.execute(GraphQLRequest(CAPACITY, variable_values=days)))["customer"]
+        capacity = max(step["accounts"] for step in covered["capacityTimeline"])
+        question = {"demand": peak(date.fromisoformat(customer["today"]), capacity)}
         async with Client(schema=SCHEMA, transport=socket) as stream:
             answers = [answer async for answer in stream.subscribe(about(SEARCH, question))]
         plan = answers[-1]["recommendationSearch"]

@@ -98,7 +98,7 @@ def npm() -> Npm:
         try:
             node, command = build.system_node() or build.wheel_node()
         except build.BuildError as error:
-            pytest.skip(f"no node: {error}")
+            pytest.skip(str(error))
         mark = INSTALLED / ".installed"
         if not mark.exists() or mark.read_text() != LOCK.read_text():
             build.install(EXAMPLES)

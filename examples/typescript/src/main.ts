@@ -80,7 +80,7 @@ const { name, today } = viewer.customer;
 const timeline = data(await client.query(Capacity, { from: today, until: contract.endsBefore }));
 const capacity = timeline.customer?.capacityTimeline ?? [];
 
-const question = { demand: { profile: peak(today, capacity[0]?.accounts ?? 0) } };
+const question = { demand: { profile: peak(today, Math.max(...capacity.map(({ accounts }) => accounts))) } };
 const { spotPlanRecommend: plan } = data(await client.query(Recommend, { input: question }));
 const searches = { websocket: await searched("websocket"), events: await searched("events") };
 
