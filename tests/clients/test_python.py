@@ -12,7 +12,7 @@ import pytest
 from resolvers.services import Services
 from tests.clients.conftest import EXAMPLES, CommandFailed, Copy
 from tests.served import served
-from tests.world import Owned, World, starter
+from tests.world import Api, Owned, World, placed, starter
 
 pytestmark = pytest.mark.anyio
 
@@ -53,18 +53,19 @@ async def build(copy: Copy, python: Path) -> None:
 
 
 async def test_a_generated_client_buys_with_typed_objects(
-    copy: Copy, python: Path, services: Services, owner: Owned
+    copy: Copy, python: Path, services: Services, owner: Owned, api: Api
 ) -> None:
+    earlier = await placed(api, owner.token)
     await build(copy, python)
     async with served(services) as address:
         printed = await copy.run(str(python), "with_ariadne.py", address, within="python", SPOTPLAN_TOKEN=owner.token)
     assert json.loads(printed) == {
         "plan": ["OPTIMAL", 20_000, 1],
         "search": ["OPTIMAL", 20_000],
-        "order": ["SO-2026-00001", "AWAITING_PAYMENT_METHOD", 22_000],
+        "order": ["SO-2026-00002", "AWAITING_PAYMENT_METHOD", 22_000],
         "placedAt": "2026-04-10T03:00:00+00:00",
         "refusals": [["EndsAfterContract", 61]],
-        "pages": [["SO-2026-00001 AWAITING_PAYMENT_METHOD"]],
+        "pages": [["SO-2026-00002 AWAITING_PAYMENT_METHOD"], [f"{earlier['number']} AWAITING_PAYMENT_METHOD"]],
         "stranger": ["NOT_SIGNED_IN"],
     }
 
