@@ -6,6 +6,7 @@ Source: the GraphQL over HTTP draft, https://graphql.github.io/graphql-over-http
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -104,8 +105,7 @@ async def parameters_of(request: Request, seconds_max: float) -> Parameters:
             else:
                 found.pop(name, None)
         return _checked(found)
-    kind, options = parse_content_type(request.headers.get("content-type", ""))
-    if kind.lower() != JSON or options.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+    if not _is_json(request.headers.get("content-type", "")):
         raise WireError(415, f"The body must be {JSON} in UTF-8", "UNSUPPORTED_MEDIA_TYPE")
     try:
         async with asyncio.timeout(seconds_max):
@@ -119,6 +119,12 @@ async def parameters_of(request: Request, seconds_max: float) -> Parameters:
     if not isinstance(decoded, dict):
         raise WireError(400, "The body must be a JSON object")
     return _checked(decoded)
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str) -> bool:
+    kind, options = parse_content_type(content_type)
+    return kind.lower() == JSON and options.get("charset", "utf-8").lower() in {"utf-8", "utf8"}
 
 
 def _decoded(data: bytes, what: str) -> Any:
