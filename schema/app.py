@@ -9,7 +9,6 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -34,6 +33,7 @@ from schema.requests import ObserveRequests
 from schema.root import Mutation, Query, Subscription
 from schema.routes import document_pdfs, payment_events
 from schema.spot_orders import SpotOrder
+from schema.wire import compressed
 from settings import Settings
 
 NODE_TYPES = [
@@ -48,9 +48,6 @@ NODE_TYPES = [
     Quote,
     SpotOrder,
 ]
-
-COMPRESS_LEVEL = 5
-"""Of gzip: higher levels take twice the time and save some percent."""
 
 
 def build_schema(settings: Settings) -> SpotplanSchema:
@@ -92,23 +89,23 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
     endpoint = GraphQLEndpoint(build_schema(services.settings), services, graphiql or {})
     app = Starlette(
         routes=[
+            Route("/graphql", endpoint),
+            WebSocketRoute("/graphql", endpoint),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/payments/webhook", payment_events(services), methods=["POST"]),
             Route("/documents/{id}.pdf", document_pdfs(services, endpoint.context_for)),
-            Route("/graphql", endpoint),
-            WebSocketRoute("/graphql", endpoint),
-            Mount("/graphiql", StaticFiles(directory=ASSETS, check_dir=False)),
+            Mount("/graphiql", compressed(StaticFiles(directory=ASSETS, check_dir=False))),
         ],
-        middleware=_middleware(services.settings),
+        middleware=middleware(services.settings),
         lifespan=lifespan,
     )
     app.state.is_stopping = False
     return app
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    """CORS outside compression, so that pages of other origins can read refusals, too; what observes, outermost."""
+def middleware(settings: Settings) -> list[Middleware]:
+    """What observes, outermost; CORS only where there are origins to admit: it takes its time for every request."""
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.origins,
@@ -116,4 +113,4 @@ def _middleware(settings: Settings) -> list[Middleware]:
         allow_headers=["Authorization", "Content-Type"],
         expose_headers=["Retry-After"],
     )
-    return [Middleware(ObserveRequests), cors, Middleware(GZipMiddleware, compresslevel=COMPRESS_LEVEL)]
+    return [Middleware(ObserveRequests), *([cors] if settings.origins else [])]

@@ -46,7 +46,12 @@ class SpotplanSchema(strawberry.Schema):
     """
 
     def __init__(
-        self, settings: Settings, query: type, mutation: type, subscription: type, types: Iterable[type]
+        self,
+        settings: Settings,
+        query: type,
+        mutation: type | None = None,
+        subscription: type | None = None,
+        types: Iterable[type] = (),
     ) -> None:
         self._settings = settings
         self._documents = Documents()

@@ -10,9 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Receive
+from starlette.types import ASGIApp, Message, Receive
 from strawberry.http.parse_content_type import parse_content_type
 
 RESPONSE = "application/graphql-response+json"
@@ -22,6 +23,12 @@ HTML = "text/html"
 
 WILDCARDS = {"*/*": JSON, "application/*": JSON, "text/*": EVENTS}
 """What a range of media types gets. The draft wants JSON for ``*/*``, for clients from before its own media type."""
+
+
+COMPRESS_MIN = 500
+"""Answers with fewer bytes are sent as they are."""
+COMPRESS_LEVEL = 5
+"""Of gzip: higher levels take twice the time and save some percent."""
 
 
 class WireError(Exception):
@@ -169,6 +176,11 @@ def answer(content: Any, kind: str, status: int = 200, headers: Mapping[str, str
     """A JSON answer of one of the two media types."""
     media_type = f"{kind}; charset=utf-8"
     return Response(orjson.dumps(content), status_code=status, media_type=media_type, headers=headers)
+
+
+def compressed(app: ASGIApp) -> ASGIApp:
+    """What compresses an application's answers, and a response is one, for clients that take gzip."""
+    return GZipMiddleware(app, COMPRESS_MIN, COMPRESS_LEVEL)
 
 
 def refused(error: WireError, kind: str) -> Response:
