@@ -1,7 +1,7 @@
 """How an operation runs, from its text to its answer."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -118,7 +118,9 @@ class SpotplanSchema(strawberry.Schema):
         if faults := limits.faults():
             return ExecutionResult(None, faults)
         observed.name(limits.named())
-        async with limits.time():
+        given = context.context
+        state = given.services.database.one_state() if kind is OperationType.QUERY and given else nullcontext()
+        async with limits.time(), state:
             result: Any = execute(
                 self._schema,
                 context.graphql_document,
