@@ -1,7 +1,7 @@
 """The database: one read and one write engine, each use case in a transaction of its own."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import QueuePool
 
+from db.reading import OneState, ReadSession, current_state
 from db.tracing import trace_statements
 
 BUSY_SECONDS = 30
@@ -74,13 +75,44 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session for reading only.
+        """A session for reading only: within :meth:`one_state`, that one's.
 
         Raises:
             DatabaseUnavailableError: no connection, or the connection broke.
         """
-        async with _transaction(self._reader) as session:
-            yield session
+        state = self._state()
+        with _typed_failures():
+            if state is None:
+                async with ReadSession(self._reader, expire_on_commit=False) as session:
+                    yield session
+            else:
+                async with state.session() as session:
+                    yield session
+
+    @asynccontextmanager
+    async def one_state(self) -> AsyncIterator[None]:
+        """Have everything within read one state of the database, on one connection.
+
+        What is written meanwhile is seen by what is read after it.
+        """
+        state = OneState(self._reader)
+        token = current_state.set(state)
+        try:
+            yield
+        finally:
+            current_state.reset(token)
+            state.is_over = True  # reads that go on in the background have transactions of their own
+            await state.let_go()
+
+    async def let_go(self) -> None:
+        """Give back the connection of :meth:`one_state` until something is read again: what follows takes long."""
+        state = self._state()
+        if state is not None:
+            await state.let_go()
+
+    def _state(self) -> OneState | None:
+        state = current_state.get()
+        return None if state is None or state.is_over or not state.reads(self._reader) else state
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -90,8 +122,11 @@ class Database:
             DatabaseUnavailableError: no connection, or the connection broke. Where it broke during the
                 commit the work may have been written: try again with the same idempotency key.
         """
-        async with _transaction(self._writer) as session:
-            yield session
+        with _typed_failures():
+            async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+                yield session
+        if (state := self._state()) is not None:
+            state.forget()
 
     async def is_ready(self) -> bool:
         """Whether the database answers."""
@@ -126,11 +161,10 @@ def after_commit(session: AsyncSession, do: Callable[[], None]) -> None:
     event.listen(session.sync_session, "after_commit", lambda _session: do(), once=True)
 
 
-@asynccontextmanager
-async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+@contextmanager
+def _typed_failures() -> Iterator[None]:
     try:
-        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        yield
     except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
         raise DatabaseUnavailableError(str(error)) from error
     except DBAPIError as error:

@@ -74,7 +74,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         except WireError as error:
             response = wire.refused(error, wire.RESPONSE if kinds[0] == wire.RESPONSE else wire.JSON)
         response.headers.add_vary_header("Accept")
-        await response(scope, receive, send)
+        is_small = len(response.body) < wire.COMPRESS_MIN if hasattr(response, "body") else True  # streams have none
+        await (response if is_small else wire.compressed(response))(scope, receive, send)
 
     async def _answer(self, request: Request, kinds: list[str]) -> Response:
         # Only browsers that open the page ask for HTML; tools send ``*/*``.
