@@ -11,7 +11,7 @@ from domain.accounts import AccountStatus
 from resolvers import account_reads
 from resolvers.reads import Page
 from schema.context import Info
-from schema.relay import Node, PageInfo, cursor, global_id
+from schema.relay import Node, PageInfo, cursor, global_id, page_info
 
 
 @strawberry.type(description="A customer's group of accounts.")
@@ -101,8 +101,10 @@ class AccountConnection:
         return await account_reads.account_count(info.context.services, self.customer_id, self.chosen)
 
 
-def account_connection(customer_id: int, chosen: AccountFilter, page: Page[DomainAccount]) -> AccountConnection:
+def account_connection(
+    customer_id: int, chosen: AccountFilter, page: Page[DomainAccount], after: str | None
+) -> AccountConnection:
     """A page of accounts as AccountConnection."""
     edges = [AccountEdge(cursor=cursor(item.name, item.id), node=account(item)) for item in page.items]
-    info = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+    info = page_info(edges, after, has_next=page.has_next)
     return AccountConnection(edges=edges, page_info=info, customer_id=customer_id, chosen=chosen)

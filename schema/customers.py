@@ -26,7 +26,7 @@ from schema.money import Money
 from schema.plan_parts import money_or_null
 from schema.purchases import PurchaseConnection, purchase_connection
 from schema.quotes import QuoteConnection, quote_connection
-from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, parse_cursor
+from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, page_info, parse_cursor
 from schema.spot_orders import SpotOrderConnection, SpotOrderEdge, spot_order
 from schema.tokens import AccessToken, access_token
 from schema.webhooks import WebhookEndpoint, webhook_endpoint
@@ -108,7 +108,7 @@ class Customer(Node):
         services, caller = info.context.services, info.context.caller
         after_key = parse_cursor(after, str, int)
         page = await account_reads.account_page(services, caller, self.record.id, chosen, first=first, after=after_key)
-        return account_connection(self.record.id, chosen, page)
+        return account_connection(self.record.id, chosen, page, after)
 
     @strawberry.field(description="Its groups of accounts, in the order of their names.")
     async def account_groups(self, info: Info) -> list[AccountGroup]:
@@ -128,7 +128,7 @@ class Customer(Node):
         page = await account_reads.fall_page(
             info.context.services, self.record.id, first=first, before_id=before[0] if before else None
         )
-        return capacity_fall_connection(self.record.id, page)
+        return capacity_fall_connection(self.record.id, page, after)
 
     @strawberry.field(description="What happened, newest first. For owners and operators.")
     async def events(
@@ -148,7 +148,7 @@ class Customer(Node):
             first=first,
             before_id=before[0] if before else None,
         )
-        return event_connection(self.record.id, account_key, page)
+        return event_connection(self.record.id, account_key, page, after)
 
     @strawberry.field(description="Purchases, newest first.")
     async def purchases(self, info: Info, first: First, after: After = None) -> PurchaseConnection:
@@ -156,7 +156,7 @@ class Customer(Node):
         page = await purchase_reads.purchase_page(
             info.context.services, self.record.id, first=first, before_id=before[0] if before else None
         )
-        return purchase_connection(self.record.id, page)
+        return purchase_connection(self.record.id, page, after)
 
     @strawberry.field(description="Invoices and credit notes, newest first.")
     async def documents(self, info: Info, first: First, after: After = None) -> DocumentConnection:
@@ -164,7 +164,7 @@ class Customer(Node):
         page = await purchase_reads.document_page(
             info.context.services, self.record.id, first=first, before_id=before[0] if before else None
         )
-        return document_connection(self.record.id, page)
+        return document_connection(self.record.id, page, after)
 
     @strawberry.field(description="Quotes, newest first.")
     async def quotes(self, info: Info, first: First, after: After = None) -> QuoteConnection:
@@ -172,7 +172,7 @@ class Customer(Node):
         page = await quotes.quote_page(
             info.context.services, self.record.id, first=first, before_id=before[0] if before else None
         )
-        return quote_connection(self.record.id, page, self.today)
+        return quote_connection(self.record.id, page, self.today, after)
 
     @strawberry.field(
         description="What it owes, below zero where money is to be given back. Null where an Int cannot hold it."
@@ -203,7 +203,7 @@ class Customer(Node):
         edges = [
             SpotOrderEdge(cursor=cursor(order.id), node=spot_order(order, self.record, now)) for order in page.items
         ]
-        info_ = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+        info_ = page_info(edges, after, has_next=page.has_next)
         return SpotOrderConnection(edges=edges, page_info=info_, customer_id=self.record.id)
 
 
@@ -238,8 +238,10 @@ class CustomerConnection:
         return await reads.customer_count(info.context.services, info.context.caller, self.search)
 
 
-def customer_connection(page: Page[DomainCustomer], search: str | None, info: Info) -> CustomerConnection:
+def customer_connection(
+    page: Page[DomainCustomer], search: str | None, after: str | None, info: Info
+) -> CustomerConnection:
     """A page of customers as CustomerConnection."""
     edges = [CustomerEdge(cursor=cursor(record.name, record.id), node=customer(record, info)) for record in page.items]
-    info_ = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+    info_ = page_info(edges, after, has_next=page.has_next)
     return CustomerConnection(edges=edges, page_info=info_, search=search)

@@ -44,6 +44,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     websocket_adapter_class = TextAdapter
     graphql_transport_ws_handler_class = TransportHandler
+    stream_transport_classes_by_protocol = {GRAPHQL_SSE_PROTOCOL: wire.EventStream}  # noqa: RUF012 # inherited
 
     def __init__(self, schema: strawberry.Schema, services: Services, graphiql: Mapping[str, Any]) -> None:
         settings = services.settings

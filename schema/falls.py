@@ -13,7 +13,7 @@ from resolvers.account_reads import Preview
 from resolvers.reads import Page, check_page_size
 from schema.accounts import Account, loaded_account
 from schema.context import Info
-from schema.relay import After, First, Node, PageInfo, cursor, global_id, parse_cursor
+from schema.relay import After, First, Node, PageInfo, cursor, global_id, page_info, parse_cursor
 
 
 @strawberry.type(description="An account that a fall of capacity deactivates.")
@@ -36,8 +36,10 @@ class DeactivationConnection:
     total_count: int = strawberry.field(description="How many there are in all.")
 
 
-def _connection(edges: list[DeactivationEdge], total: int, *, has_next: bool) -> DeactivationConnection:
-    info = PageInfo(has_next_page=has_next, end_cursor=edges[-1].cursor if edges else None)
+def _connection(
+    edges: list[DeactivationEdge], total: int, after: str | None, *, has_next: bool
+) -> DeactivationConnection:
+    info = page_info(edges, after, has_next=has_next)
     return DeactivationConnection(edges=edges, page_info=info, total_count=total)
 
 
@@ -72,7 +74,7 @@ class CapacityFall(Node):
             )
             for item in page.items
         ]
-        return _connection(edges, self.deactivated_count, has_next=page.has_next)
+        return _connection(edges, self.deactivated_count, after, has_next=page.has_next)
 
 
 def capacity_fall(item: HandledFall) -> CapacityFall:
@@ -108,10 +110,10 @@ class CapacityFallConnection:
         return await account_reads.fall_count(info.context.services, self.customer_id)
 
 
-def capacity_fall_connection(customer_id: int, page: Page[HandledFall]) -> CapacityFallConnection:
+def capacity_fall_connection(customer_id: int, page: Page[HandledFall], after: str | None) -> CapacityFallConnection:
     """A page of falls as CapacityFallConnection."""
     edges = [CapacityFallEdge(cursor=cursor(item.id), node=capacity_fall(item)) for item in page.items]
-    info = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+    info = page_info(edges, after, has_next=page.has_next)
     return CapacityFallConnection(edges=edges, page_info=info, customer_id=customer_id)
 
 
@@ -156,7 +158,7 @@ class DeactivationPreview:
             shown = await loaded_account(info, item.account_id)
             node = Deactivation(account=shown, reason=item.reason, previous_status=shown.status)
             edges.append(DeactivationEdge(cursor=cursor(position), node=node))
-        return _connection(edges, len(everybody), has_next=begin + first < len(everybody))
+        return _connection(edges, len(everybody), after, has_next=begin + first < len(everybody))
 
 
 def deactivation_preview(item: Preview) -> DeactivationPreview:

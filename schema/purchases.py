@@ -16,7 +16,7 @@ from resolvers.reads import Page
 from schema.context import Info
 from schema.documents import Document, document
 from schema.money import Money, Price, money, price
-from schema.relay import Node, PageInfo, cursor, global_id
+from schema.relay import Node, PageInfo, cursor, global_id, page_info
 from schema.spot_orders import SpotOrder, spot_order
 
 
@@ -149,8 +149,8 @@ class PurchaseConnection:
         return await purchase_reads.purchase_count(info.context.services, self.customer_id)
 
 
-def purchase_connection(customer_id: int, page: Page[DomainPurchase]) -> PurchaseConnection:
+def purchase_connection(customer_id: int, page: Page[DomainPurchase], after: str | None) -> PurchaseConnection:
     """A page of purchases as PurchaseConnection."""
     edges = [PurchaseEdge(cursor=cursor(item.id), node=purchase(item)) for item in page.items]
-    info = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+    info = page_info(edges, after, has_next=page.has_next)
     return PurchaseConnection(edges=edges, page_info=info, customer_id=customer_id)

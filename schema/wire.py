@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive
 from strawberry.http.parse_content_type import parse_content_type
+from strawberry.http.streaming import SSETransport
 
 RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
@@ -24,11 +25,20 @@ HTML = "text/html"
 WILDCARDS = {"*/*": JSON, "application/*": JSON, "text/*": EVENTS}
 """What a range of media types gets. The draft wants JSON for ``*/*``, for clients from before its own media type."""
 
-
 COMPRESS_MIN = 500
 """Answers with fewer bytes are sent as they are."""
 COMPRESS_LEVEL = 5
 """Of gzip: higher levels take twice the time and save some percent."""
+
+
+class EventStream(SSETransport):
+    r"""Server-sent events with lines that end in \n: urql reads no others, though the standard allows \r\n as well."""
+
+    def encode_event(self, event: str, data: str | None = None) -> str:
+        return super().encode_event(event, data).replace("\r\n", "\n")
+
+    def encode_comment(self, comment: str) -> str:
+        return super().encode_comment(comment).replace("\r\n", "\n")
 
 
 class WireError(Exception):

@@ -19,6 +19,7 @@ from resolvers.services import Services
 from schema import graphiql
 from schema.app import create_app
 from schema.graphiql import PLACEHOLDER, page
+from schema.wire import EventStream
 from tests.served import HANGS_SECONDS, served
 from tests.world import Api, World, starter
 
@@ -291,3 +292,9 @@ async def test_only_browsers_get_the_page(api: Api) -> None:
         "text/plain; charset=utf-8",  # where the page was not built
     }
     assert (await api.client.get("/graphql", headers={"Accept": "*/*"})).status_code == 400
+
+
+def test_lines_of_an_event_stream_end_as_urql_reads_them() -> None:
+    stream = EventStream()
+    assert stream.encode_event("next", '{"data":{}}') == 'event: next\ndata: {"data":{}}\n\n'
+    assert stream.heartbeat_message(json.dumps) == ": ping\n\n"

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 CUSTOMERS = """
 query($first: Int!, $after: String, $search: String) {
   customers(first: $first, after: $after, search: $search) {
-    totalCount edges { cursor node { name } } pageInfo { hasNextPage endCursor }
+    totalCount edges { cursor node { name } } pageInfo { hasNextPage endCursor hasPreviousPage startCursor }
   }
 }"""
 
@@ -48,12 +48,17 @@ async def test_customers_are_paged_by_name_without_gaps_or_repeats(api: Api, wor
     while pages < 10:
         page = (await api.data(CUSTOMERS, sales, first=2, after=after))["customers"]
         seen += [edge["node"]["name"] for edge in page["edges"]]
+        info = page["pageInfo"]
+        cursors = [edge["cursor"] for edge in page["edges"]]
+        assert (info["startCursor"], info["endCursor"], info["hasPreviousPage"]) == (cursors[0], cursors[-1], pages > 0)
         pages += 1
-        after = page["pageInfo"]["endCursor"]
-        if not page["pageInfo"]["hasNextPage"]:
+        after = info["endCursor"]
+        if not info["hasNextPage"]:
             break
     assert (seen, pages) == (["Alpha", "Alpha", "Bravo", "Delta", "青葉\u3000学園"], 3)
     assert page["totalCount"] == 5
+    nobody = (await api.data(CUSTOMERS, sales, first=2, search="Zulu"))["customers"]["pageInfo"]
+    assert nobody == {"hasNextPage": False, "endCursor": None, "hasPreviousPage": False, "startCursor": None}
 
 
 async def test_customers_are_searched_by_part_of_the_name_taken_literally(api: Api, world: World) -> None:
@@ -132,13 +137,14 @@ async def test_orders_are_paged_newest_first(api: Api, world: World) -> None:
     owner = await world.customer(starter())
     numbers = [(await placed(api, owner.token, f"k{index}"))["number"] for index in range(5)]
     query = """query($after: String) { customer { spotOrders(first: 2, after: $after) {
-      totalCount edges { node { number } } pageInfo { hasNextPage endCursor } } } }"""
+      totalCount edges { node { number } } pageInfo { hasNextPage endCursor hasPreviousPage } } } }"""
     seen: list[str] = []
     after = None
     for has_next in (True, True, False):
         page = (await api.data(query, owner.token, after=after))["customer"]["spotOrders"]
         seen += [edge["node"]["number"] for edge in page["edges"]]
         assert (page["pageInfo"]["hasNextPage"], page["totalCount"]) == (has_next, 5)
+        assert page["pageInfo"]["hasPreviousPage"] is (after is not None)
         after = page["pageInfo"]["endCursor"]
     assert seen == numbers[::-1]
 
