@@ -53,6 +53,8 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop. A second signal does not wait for proxies."""
+        if frame is not None and self._line is not None and self._exit_at is not None:
+            return  # it has reached the whole process group; a second one comes by the line
         super().handle_exit(sig, frame)
         if sig == signal.SIGINT:
             self.config.timeout_graceful_shutdown = INTERRUPTED_SECONDS_MAX
@@ -105,7 +107,7 @@ class Server(uvicorn.Server):
             asyncio.get_running_loop().remove_reader(line.fileno())
             self.should_exit = True
             return
-        if number == signal.SIGINT or self._exit_at is None:  # SIGTERM may have reached the whole process group
+        if number == signal.SIGINT or self._exit_at is None:  # SIGTERM may have come by itself already
             self.handle_exit(number, None)
 
     async def _finish_websockets(self) -> None:

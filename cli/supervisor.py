@@ -49,6 +49,8 @@ class _Worker:
     line: Connection
     """It says once that it is ready, and is told signals. To it, the line's end is the supervisor's."""
     is_ready: bool = False
+    is_silent: bool = False
+    """Whether it has said all that it will say: that it is ready, or nothing, for it has died."""
 
 
 class Supervisor:
@@ -79,7 +81,7 @@ class Supervisor:
             while self._workers or self._stop_until is None:
                 self._fill()
                 ends = {worker.process.sentinel: worker for worker in self._workers}
-                lines = {worker.line: worker for worker in self._workers if not worker.is_ready}
+                lines = {worker.line: worker for worker in self._workers if not worker.is_silent}
                 for found in wait([signals, *ends, *lines], self._seconds_to_wait()):
                     if found is signals:
                         for number in signals.recv(64):
@@ -105,11 +107,9 @@ class Supervisor:
         return None if until is None else max(0.0, until - monotonic())
 
     def _heard(self, worker: _Worker) -> None:
-        try:
+        worker.is_silent = True
+        with suppress(EOFError, OSError):  # it has died, which its sentinel tells as well
             worker.is_ready = worker.line.recv()
-        except (EOFError, OSError):
-            worker.process.kill()  # it is dead already, or can be told nothing any more
-            return
         if not self._was_ready and sum(each.is_ready for each in self._workers) == self._count:
             self._was_ready = True
             self._ready()

@@ -145,11 +145,11 @@ async def test_all_answer_what_is_under_way_before_they_end(
     database_url: str, owner: Owned, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("serve")
-    with together(database_url, folder, "cli.main", SPOTPLAN_SHUTDOWN_NOTICE_SECONDS="3") as both:
+    with together(database_url, folder, "cli.main", SPOTPLAN_SHUTDOWN_NOTICE_SECONDS="5") as both:
         await asyncio.to_thread(both.wait_until_serving)
         async with both.server.client() as client:
             headers = {"Authorization": f"Bearer {owner.token}"}
-            questions = [{**HARD, "seconds": 6.0, "orderFee": number} for number in (1, 2)]
+            questions = [{**HARD, "seconds": 8.0, "orderFee": number} for number in (1, 2)]
             asked = [
                 asyncio.create_task(
                     client.post(
@@ -162,10 +162,10 @@ async def test_all_answer_what_is_under_way_before_they_end(
                 while sample((await client.get(both.metrics)).text, "spotplan_planner_problems") != 2:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             family = both.family()
-            # As systemd does: the whole group hears of it, and the workers twice.
-            for process in (both.supervisor, *both.workers()):
+            # As systemd does: the whole group hears of it. Whatever comes first, the second is not one that hurries.
+            for process in (*both.workers(), both.supervisor, *both.workers()):
                 process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(0.5)
+                await asyncio.sleep(0.3)
             assert (await client.get("/readyz")).text == "stopping\n"
             for task in asked:
                 assert (await task).json()["data"]["spotPlanRecommend"]["status"] == "FEASIBLE"
