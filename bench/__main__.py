@@ -8,7 +8,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from bench import attacks, falls, flow, frontier, growth, integer_solvers, latency, service, traces
+from bench import attacks, falls, flow, frontier, growth, integer_solvers, latency, load, service, traces
 from bench.problems import instance_problems, year_problems
 
 Tables = Iterator[Table]
@@ -52,6 +52,10 @@ def _attacks(_long: bool) -> Tables:
     yield attacks.table(asyncio.run(attacks.measure()))
 
 
+def _load(long: bool) -> Tables:
+    yield from load.tables(*load.measure(long=long))
+
+
 BENCHES: dict[str, Callable[[bool], Tables]] = {
     "service": _service,
     "flow": _flow,
@@ -62,6 +66,7 @@ BENCHES: dict[str, Callable[[bool], Tables]] = {
     "growth": _growth,
     "falls": _falls,
     "attacks": _attacks,
+    "load": _load,
 }
 SHORT = ("service", "flow", "frontier", "latency")
 """What runs without a name; the others take one to three minutes each."""

@@ -14,6 +14,9 @@ from sqlalchemy.pool import QueuePool
 from db.tracing import trace_statements
 
 BUSY_SECONDS = 30
+PASSING_STATES = ("08", "40001", "40P01", "53", "55P03", "57", "25P03")
+"""How PostgreSQL's SQLSTATEs begin that say nothing of the statement: the connection broke, the server stops, starts or
+lacks something, somebody else was in the way, or it took too long."""
 
 
 class DatabaseUnavailableError(RuntimeError):
@@ -134,7 +137,8 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
     except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
         raise DatabaseUnavailableError(str(error)) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if error.connection_invalidated or state.startswith(PASSING_STATES):
             raise DatabaseUnavailableError(str(error)) from error
         raise
 
