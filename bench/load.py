@@ -25,7 +25,7 @@ from rich import box
 from rich.table import Table
 from sqlalchemy import func, select
 
-from bench.load_client import Failed, Found, Load, Owner, run
+from bench.load_client import PAID, Failed, Found, Load, Owner, run
 from db.engine import Database
 from db.migrate import migrate
 from db.tables import AccountRow, IdempotencyKeyRow, SpotOrderRow
@@ -41,7 +41,7 @@ from tests.world import World, starter
 CONNECTIONS = 200
 SERVERS = 2
 BUYERS, PLANNERS = 40, 10
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 2.0
 """Of each connection between two requests, on average."""
 SECONDS_SHORT, SECONDS_LONG = 10.0, 60.0
 WARMING_SECONDS, RESTARTED_SECONDS_MIN = 2.0, 14.0
@@ -147,7 +147,7 @@ async def _owners(address: str) -> list[Owner]:
 
 
 def _phase(name: str, load: Load, seconds: float, running: Running) -> Phase:
-    usage = _Usage(running.server)
+    usage = _Usage(running.server, running.database)
     solves = _solves(running.metrics_port)
     began = monotonic()
     future = running.process.submit(run, replace(load, until=began + seconds, name=name))
@@ -173,7 +173,8 @@ def _phase(name: str, load: Load, seconds: float, running: Running) -> Phase:
 class _Usage:
     """Memory and processor time of the server's processes and of their planners."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, database: PostgresqlServer) -> None:
+        self._postmaster = psutil.Process(database.pid)
         self._servers = [
             child for child in psutil.Process(server.pid).children() if "spawn_main" in " ".join(child.cmdline())
         ]
@@ -192,7 +193,11 @@ class _Usage:
         return [child for process in self._servers for child in process.children(recursive=True)]
 
     def _seconds(self) -> dict[str, float]:
-        return {"the servers": _cpu(self._servers), "planners": _cpu(self._planners())}
+        return {
+            "the servers": _cpu(self._servers),
+            "planners": _cpu(self._planners()),
+            "PostgreSQL": _cpu(self._postmaster.children() if self._postmaster.is_running() else []),
+        }
 
 
 def _cpu(processes: list[psutil.Process]) -> float:
@@ -218,20 +223,21 @@ async def _stored(address: str, found: list[Found]) -> Stored:
     acknowledged = {key: parse_id(made)[1] for each in found for key, made in each.acknowledged.items()}
     try:
         async with database.read() as session:
-            rows = await session.execute(
-                select(IdempotencyKeyRow.key, IdempotencyKeyRow.operation, IdempotencyKeyRow.result)
-            )
-            kept = {row.key: (row.operation, tuple(row.result)) for row in rows}
+            rows = await session.execute(select(IdempotencyKeyRow.key, IdempotencyKeyRow.operation))
+            kept = {row.key: row.operation for row in rows}
             accounts = set(await session.scalars(select(AccountRow.id)))
-            orders = set(await session.scalars(select(SpotOrderRow.id)))
+            rows = await session.execute(select(SpotOrderRow.id, SpotOrderRow.status))
+            orders = {row.id: row.status for row in rows}
             named = await session.scalar(select(func.count(AccountRow.external_id.distinct()))) or 0
     finally:
         await database.close()
+    paid = {order_id for order_id, status in orders.items() if status in {"CONFIRMED", "ACTIVE", "ENDED"}}
     lost = sum(
-        key not in kept or made_id not in kept[key][1] or made_id not in accounts | orders
+        key not in kept or made_id not in (paid if key.endswith(PAID) else accounts | set(orders))
         for key, made_id in acknowledged.items()
     )
-    doubled = len(accounts) - named + len(orders) - sum(operation == "spotOrderPlace" for operation, _ in kept.values())
+    placed = Counter(kept.values())["spotOrderPlace"]
+    doubled = len(accounts) - named + len(orders) - placed
     return Stored(len(acknowledged), lost, doubled, sum(len(each.given_up) for each in found))
 
 

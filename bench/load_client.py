@@ -29,6 +29,8 @@ PAGE = """query Page($from: Date!, $until: Date!) { customer {
 RECOMMEND = """query Recommend($input: RecommendInput!) { spotPlanRecommend(input: $input) {
   status netTotal { amount } lowerBound { amount } orders { startsOn lastDay months accounts } fromCache } }"""
 WEIGHTS = {"viewer": 35, "page": 30, "register": 15, "order": 10, "plan, known": 6, "plan, new": 4}
+PAID = "-paid"
+"""What the keys of checkouts end with."""
 KNOWN_QUESTIONS = 5
 """Of each customer, which are asked again and again."""
 RETRY_SECONDS = 0.2
@@ -155,11 +157,11 @@ class _Client:
                 "orderId": order["id"],
                 "paymentMethod": "INVOICE",
                 "expectedTotal": order["price"]["total"]["minorUnits"],
-                "idempotencyKey": f"{key}-pay",
+                "idempotencyKey": key + PAID,
             }
-            paid = await self._answer("checkout", owner, CHECKOUT, {"input": paying}, f"{key}-pay")
+            paid = await self._answer("checkout", owner, CHECKOUT, {"input": paying}, key + PAID)
             if paid:
-                self._found.acknowledged[f"{key}-pay"] = paid["order"]["id"]
+                self._found.acknowledged[key + PAID] = paid["order"]["id"]
 
     async def _answer(
         self, kind: str, owner: Owner, query: str, variables: Mapping[str, Any] | None = None, key: str = ""

@@ -27,6 +27,8 @@ logger = logging.getLogger("spotplan")
 
 INTERRUPTED_SECONDS_MAX = 5
 """How long requests may go on after Ctrl-C: a person waits, and a search would stream on for longer."""
+KEEP_ALIVE_SECONDS = 150
+"""How long a connection may be idle: longer than proxies keep theirs, which would send into one that is just closed."""
 
 
 class Server(uvicorn.Server):
@@ -133,12 +135,12 @@ def run_server(settings: Settings, graphiql: Mapping[str, Any], host: str, port:
         SettingInvalidError: as :meth:`Services.open` and :func:`cli.tracing.start_tracing`.
         KeyboardInterrupt: it was stopped by Ctrl-C, and has done its work.
     """
-    _run(Server(*_parts(settings, graphiql, host=host, port=port)))
+    _run(Server(*parts(settings, graphiql, host=host, port=port)))
 
 
 def serve_on(settings: Settings, graphiql: Mapping[str, Any], listening: socket.socket, line: Connection) -> None:
     """Serve as one of several processes, on the port that they share, until the supervisor says so."""
-    _run(Server(*_parts(settings, graphiql), line), [listening])
+    _run(Server(*parts(settings, graphiql), line), [listening])
 
 
 def _run(server: Server, sockets: list[socket.socket] | None = None) -> None:
@@ -147,7 +149,8 @@ def _run(server: Server, sockets: list[socket.socket] | None = None) -> None:
         sys.exit(3)  # it has logged why
 
 
-def _parts(settings: Settings, graphiql: Mapping[str, Any], **listen: Any) -> tuple[uvicorn.Config, Services]:
+def parts(settings: Settings, graphiql: Mapping[str, Any], **listen: Any) -> tuple[uvicorn.Config, Services]:
+    """What a server is made of; ``listen`` says where, if not on a socket that is given to it."""
     services = Services.open(settings)
     config = uvicorn.Config(
         create_app(services, graphiql),
@@ -156,6 +159,7 @@ def _parts(settings: Settings, graphiql: Mapping[str, Any], **listen: Any) -> tu
         log_level="warning",
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         ws_max_size=settings.request_bytes_max,
         timeout_graceful_shutdown=settings.shutdown_seconds_max,
     )

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
 import pytest
 from httpx import ASGITransport, AsyncClient
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from db.engine import Database
+from db.engine import SERVER_SETTINGS, Database, DatabaseUnavailableError
 from db.migrate import migrate
 from db.tables import AccountRow, IdempotencyKeyRow, SpotOrderRow
 from planner.workers import PlannerPool
@@ -121,6 +122,63 @@ async def test_what_is_seen_of_a_restart_may_be_retried_and_nothing_is_lost(
         await asyncio.gather(*working)
     assert set(clients.errors) == {(200, "UNAVAILABLE", True)}
     await check_stored(services, owners, clients.made)
+
+
+async def test_connections_that_were_idle_meanwhile_are_not_noticed(server: PostgresqlServer) -> None:
+    database = Database(server.address)
+
+    async def ask() -> None:
+        async with database.read() as session:
+            await session.execute(text("SELECT pg_sleep(0.05)"))  # so that each has a connection of its own
+
+    await asyncio.gather(*(ask() for _ in range(10)))
+    assert database.connections() == {"all": (0, 10)}
+    await asyncio.to_thread(server.restart, "fast")
+    await asyncio.gather(*(ask() for _ in range(10)))
+    await database.close()
+
+
+async def test_a_statement_that_takes_too_long_may_be_retried(server: PostgresqlServer) -> None:
+    database = Database(server.address)
+
+    async def ask() -> None:
+        async with database.read() as session:
+            await session.execute(text("SET LOCAL statement_timeout = 10"))
+            await session.execute(text("SELECT pg_sleep(60)"))
+
+    with pytest.raises(DatabaseUnavailableError, match="canceling statement due to statement timeout"):
+        await ask()
+    await database.close()
+
+
+async def test_who_waits_in_a_transaction_is_stopped_and_the_connection_replaced(
+    server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SERVER_SETTINGS, "idle_in_transaction_session_timeout", "10")
+    database = Database(server.address)
+
+    async def dawdle() -> None:
+        async with database.write() as session:
+            await session.execute(text("SELECT 1"))
+            await asyncio.sleep(0.5)
+            await session.execute(text("SELECT 1"))
+
+    with pytest.raises(DatabaseUnavailableError):
+        await dawdle()
+    assert await database.is_ready()
+    await database.close()
+
+
+def test_migrations_may_take_longer_than_statements(server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    asyncio.run(_create(server.address, "slow"))
+    monkeypatch.setitem(SERVER_SETTINGS, "statement_timeout", "1")
+    migrate(server.address.replace("/postgres?", "/slow?"))
+
+
+async def _create(address: str, name: str) -> None:
+    connection = await asyncpg.connect(address)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
 
 
 async def check_stored(services: Services, owners: list[Owned], made: dict[str, str]) -> None:
