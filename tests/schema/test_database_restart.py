@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 import pytest
+from alembic.runtime.environment import EnvironmentContext
 from httpx import ASGITransport, AsyncClient
 from sqlalchemy import select, text
 
@@ -170,15 +170,16 @@ async def test_who_waits_in_a_transaction_is_stopped_and_the_connection_replaced
 
 
 def test_migrations_may_take_longer_than_statements(server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    asyncio.run(_create(server.address, "slow"))
-    monkeypatch.setitem(SERVER_SETTINGS, "statement_timeout", "1")
-    migrate(server.address.replace("/postgres?", "/slow?"))
+    shown: list[Any] = []
 
+    def show(context: EnvironmentContext) -> None:
+        connection = context.get_context().connection
+        assert connection is not None
+        shown.append(connection.exec_driver_sql("SHOW statement_timeout").scalar())
 
-async def _create(address: str, name: str) -> None:
-    connection = await asyncpg.connect(address)
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
+    monkeypatch.setattr(EnvironmentContext, "run_migrations", show)
+    migrate(server.address)
+    assert shown == ["0"]
 
 
 async def check_stored(services: Services, owners: list[Owned], made: dict[str, str]) -> None:
