@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import QueuePool
@@ -15,6 +15,19 @@ from db.reading import OneState, ReadSession, current_state
 from db.tracing import trace_statements
 
 BUSY_SECONDS = 30
+CONNECT_SECONDS = 10
+RECYCLE_SECONDS = 1_800
+"""Connections are made anew after so long: what lies between may forget those that are idle without telling."""
+SERVER_SETTINGS = {
+    "application_name": "spotplan",
+    # In milliseconds. Who asked has been told TIMEOUT by then; a process that stands still holds no lock for longer.
+    "statement_timeout": "60000",
+    "idle_in_transaction_session_timeout": "60000",
+}
+"""Of each connection to PostgreSQL; migrations have connections of their own."""
+PASSING_STATES = ("08", "40001", "40P01", "53", "55P03", "57", "25P03")
+"""How PostgreSQL's SQLSTATEs begin that say nothing of the statement: the connection broke, the server stops, starts or
+lacks something, somebody else was in the way, or it took too long."""
 
 
 class DatabaseUnavailableError(RuntimeError):
@@ -67,9 +80,12 @@ class Database:
                 pool_size=pool_size,
                 max_overflow=0,
                 pool_timeout=BUSY_SECONDS,
-                pool_pre_ping=True,
+                pool_use_lifo=True,  # the one used last has its caches warm
+                pool_recycle=RECYCLE_SECONDS,
+                connect_args={"timeout": CONNECT_SECONDS, "server_settings": SERVER_SETTINGS},
                 hide_parameters=True,  # its errors are logged, and values may be a person's
             )
+            event.listen(engine.sync_engine, "checkout", _is_open)
             self._writer = engine
             self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
@@ -168,9 +184,19 @@ def _typed_failures() -> Iterator[None]:
     except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
         raise DatabaseUnavailableError(str(error)) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if error.connection_invalidated or state.startswith(PASSING_STATES):
             raise DatabaseUnavailableError(str(error)) from error
         raise
+
+
+def _is_open(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Have the pool replace a connection that the server has closed. The driver knows, so nobody has to be asked.
+
+    SQLAlchemy's ping takes three round trips, for BEGIN and ROLLBACK around it: half of those of a short read.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("the server has closed the connection")
 
 
 def _make_folder(url: URL) -> None:
