@@ -1,6 +1,6 @@
 """Purchases: placed with their orders, checked out, confirmed, cancelled; and money that arrives for them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -243,7 +243,8 @@ async def record_refund(
         request = KeyedRequest.of("refundRecord", purchase.customer_id, idempotency_key, command)
         if await request.earlier_result(session) is not None:
             return purchase
-        to_give_back = -sum(entry.amount_minor for entry in await _entries(session, purchase))
+        (entries,) = (await entries_of_purchases(session, [purchase.id])).values()
+        to_give_back = -sum(entry.amount_minor for entry in entries)
         for payment in await payments_of_purchase(session, purchase.id):
             to_give_back -= payment.refund_wanted_minor - payment.refunded_minor  # on its way to the card
         if not 1 <= amount_minor <= to_give_back:
@@ -409,8 +410,5 @@ async def _owed(session: AsyncSession, purchase: Purchase) -> int:
         return purchase.total_minor
     if purchase.status is not OrderStatus.CONFIRMED:
         return 0
-    return sum(entry.amount_minor for entry in await _entries(session, purchase))
-
-
-async def _entries(session: AsyncSession, purchase: Purchase) -> Sequence[LedgerEntry]:
-    return (await entries_of_purchases(session, [purchase.id]))[purchase.id]
+    (entries,) = (await entries_of_purchases(session, [purchase.id])).values()
+    return sum(entry.amount_minor for entry in entries)

@@ -113,6 +113,11 @@ class Context:
         self._caller = caller
         self._sign_in_failure = sign_in_failure
 
+    def forget(self) -> None:
+        """Read everything anew from now on: mutations of one request run one after the other, and change it."""
+        for name in [name for name, value in vars(self).items() if isinstance(value, Batches)]:
+            del self.__dict__[name]
+
     @property
     def caller(self) -> Caller | None:
         """Who is asking; None when no token was sent.

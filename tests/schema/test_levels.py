@@ -22,12 +22,16 @@ from graphql import (
     is_leaf_type,
     is_required_argument,
 )
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.base import StrawberryObjectDefinition
 
 from db.webhooks import add_delivery
 from domain.global_ids import parse_id
 from domain.webhooks import Outcome
 from resolvers.access import Role
+from schema.app import build_schema as build_spotplan_schema
 from schema.relay import cursor
+from settings import Settings
 from tests.commerce import ISSUE, accepted, mutation, operator, ordered, paid
 from tests.people import people, registered
 from tests.schema.access_probe import field_text
@@ -201,3 +205,14 @@ async def test_the_number_of_statements_does_not_depend_on_the_number_of_objects
         if numbers[0] != numbers[1] and str(question) not in MAY_DEPEND:
             depend.append(f"{question}: {numbers}")
     assert depend == []
+
+
+def test_every_type_whose_fields_read_something_is_asked_about() -> None:
+    asked = {kind.name for kind in ways(SCHEMA)}
+    resolving = set()
+    for name, kind in build_spotplan_schema(Settings())._schema.type_map.items():
+        definition = (kind.extensions or {}).get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        if isinstance(definition, StrawberryObjectDefinition) and any(item.base_resolver for item in definition.fields):
+            resolving.add(name)
+    # One operation each; the planner's answers compute what they are asked for, and read nothing.
+    assert resolving - asked == {"Mutation", "Subscription", "Viewer", "Recommendation", "FrontierPoint"}
