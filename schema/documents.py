@@ -11,7 +11,6 @@ from documents.texts import Language
 from domain.documents import Document as DomainDocument
 from domain.documents import DocumentKind, DocumentLine, ItemKind
 from domain.orders import PaymentMethod
-from resolvers import purchase_reads
 from resolvers.reads import Page
 from schema.context import Info
 from schema.money import Money, money
@@ -168,7 +167,7 @@ class DocumentConnection:
 
     @strawberry.field(description="How many there are in all. Counted only when asked for.")
     async def total_count(self, info: Info) -> int:
-        return await purchase_reads.document_count(info.context.services, self.customer_id)
+        return await info.context.document_totals.load(self.customer_id)
 
 
 def document_connection(customer_id: int, page: Page[StoredDocument], after: str | None) -> DocumentConnection:

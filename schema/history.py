@@ -6,7 +6,6 @@ import strawberry
 
 from domain.history import ActorKind, EventKind
 from domain.history import Event as DomainEvent
-from resolvers import account_reads
 from resolvers.reads import Page
 from schema.accounts import Account, loaded_account
 from schema.context import Info
@@ -68,7 +67,7 @@ class CustomerEventConnection:
 
     @strawberry.field(description="How many events there are in all. Counted only when asked for.")
     async def total_count(self, info: Info) -> int:
-        return await account_reads.event_count(info.context.services, self.customer_id, self.account_id)
+        return await info.context.event_totals.load(self.customer_id, self.account_id)
 
 
 def event_connection(

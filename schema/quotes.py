@@ -104,7 +104,7 @@ class QuoteConnection:
 
     @strawberry.field(description="How many there are in all. Counted only when asked for.")
     async def total_count(self, info: Info) -> int:
-        return await use_cases.quote_count(info.context.services, self.customer_id)
+        return await info.context.quote_totals.load(self.customer_id)
 
 
 def quote_connection(customer_id: int, page: Page[DomainQuote], today: date, after: str | None) -> QuoteConnection:

@@ -102,3 +102,13 @@ def parse_cursor(text: str | None, *kinds: type) -> Any:
     if prefix != "cursor" or not fits or not all(map(_is_storable, parsed)):
         raise CursorInvalid(cursor=text[:100])
     return tuple(parsed)
+
+
+def parse_id_cursor(text: str | None) -> int | None:
+    """The id in the cursor of a connection that is sorted by ids, or None where there is no cursor.
+
+    Raises:
+        CursorInvalid: it was not made for such a connection.
+    """
+    values = parse_cursor(text, int)
+    return values[0] if values else None

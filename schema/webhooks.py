@@ -12,7 +12,7 @@ from resolvers.reads import Page
 from schema.account_mutations import Payload, customer_key
 from schema.context import Info
 from schema.errors import refusals_in_payload
-from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, page_info, parse_cursor
+from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, page_info, parse_id_cursor
 
 WHICH = "The endpoint."
 
@@ -68,10 +68,7 @@ class WebhookEndpoint(Node):
 
     @strawberry.field(description="Attempts, newest first.")
     async def deliveries(self, info: Info, first: First, after: After = None) -> WebhookDeliveryConnection:
-        before = parse_cursor(after, int)
-        page = await use_cases.delivery_page(
-            info.context.services, self.key, first=first, before_id=before[0] if before else None
-        )
+        page = await info.context.delivery_pages.load(self.key, first=first, before_id=parse_id_cursor(after))
         return _connection(page, after)
 
 
