@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import QueuePool
 
-from db.reading import OneState, ReadSession, current_state
+from db.reading import OneState, ReadSession, current_state, to_its_end
 from db.tracing import trace_statements
 
 BUSY_SECONDS = 30
@@ -99,8 +99,11 @@ class Database:
         state = self._state()
         with _typed_failures():
             if state is None:
-                async with ReadSession(self._reader, expire_on_commit=False) as session:
+                session: AsyncSession = ReadSession(self._reader, expire_on_commit=False)
+                try:
                     yield session
+                finally:
+                    await to_its_end(session.close())
             else:
                 async with state.session() as session:
                     yield session
@@ -139,8 +142,12 @@ class Database:
                 commit the work may have been written: try again with the same idempotency key.
         """
         with _typed_failures():
-            async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+            session = AsyncSession(self._writer, expire_on_commit=False)
+            try:
                 yield session
+                await to_its_end(session.commit())
+            finally:
+                await to_its_end(session.close())
         if (state := self._state()) is not None:
             state.forget()
 

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 Result = TypeVar("Result")
 
 
-async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """The result; whoever is cancelled meanwhile is cancelled after it."""
+async def to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of work that must not be broken off; whoever is cancelled meanwhile is cancelled after it."""
     task, cancelled = asyncio.ensure_future(work), None
     while not task.done():
         try:
@@ -35,13 +35,13 @@ class ReadSession(AsyncSession):
     """
 
     async def execute(self, *given: Any, **named: Any) -> Any:
-        return await _to_its_end(super().execute(*given, **named))
+        return await to_its_end(super().execute(*given, **named))
 
     async def scalar(self, *given: Any, **named: Any) -> Any:
-        return await _to_its_end(super().scalar(*given, **named))
+        return await to_its_end(super().scalar(*given, **named))
 
     async def get(self, *given: Any, **named: Any) -> Any:
-        return await _to_its_end(super().get(*given, **named))
+        return await to_its_end(super().get(*given, **named))
 
 
 class OneState:
@@ -95,7 +95,7 @@ class OneState:
         self._is_forgotten = False
         session, self._session = self._session, None
         if session is not None:
-            await _to_its_end(session.close())
+            await to_its_end(session.close())
 
 
 current_state: ContextVar[OneState | None] = ContextVar("one_state", default=None)

@@ -1,6 +1,6 @@
 """The mutation that sets the test clock."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import strawberry
@@ -9,6 +9,7 @@ from resolvers import clock as use_cases
 from schema.account_mutations import Payload
 from schema.context import Info
 from schema.errors import refusals_in_payload
+from schema.instants import utc
 
 
 @strawberry.input(description="How far the test clock is set: exactly one of the two.", one_of=True)
@@ -36,9 +37,7 @@ class ClockMutations:
     async def test_clock_advance(
         self, info: Info, input: Annotated[TestClockAdvanceInput, strawberry.argument(description="How far.")]
     ) -> TestClockAdvancePayload | None:
-        to = input.to or None
-        if to is not None and to.tzinfo is None:
-            to = to.replace(tzinfo=UTC)
+        to = utc(input.to) if input.to else None
         days = input.days or None
         now = await use_cases.advance(info.context.services, info.context.caller, to=to, days=days)
         return TestClockAdvancePayload(now=now)

@@ -23,6 +23,7 @@ from schema.falls import (
     upcoming_capacity_fall,
 )
 from schema.history import CustomerEventConnection, event_connection
+from schema.instants import utc
 from schema.money import Money
 from schema.plan_parts import money_or_null
 from schema.purchases import PurchaseConnection, purchase_connection
@@ -83,7 +84,8 @@ class Customer(Node):
             strawberry.argument(description="Leaves out what was recorded after this instant. Left out, it is now."),
         ] = None,
     ) -> int:
-        stored = await info.context.contracts.load(self.record.id, as_known_at)
+        known_at = utc(as_known_at) if as_known_at is not None else None
+        stored = await info.context.contracts.load(self.record.id, known_at)
         return capacity_on(stored.contract if stored else None, on)
 
     @strawberry.field(description="How many accounts count against capacity: ACTIVE and SUSPENDED ones.")

@@ -1,6 +1,6 @@
 """Webhooks: the endpoints of a customer with what was sent there, and the mutations about them."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import strawberry
@@ -12,6 +12,7 @@ from resolvers.reads import Page
 from schema.account_mutations import Payload, customer_key
 from schema.context import Info
 from schema.errors import refusals_in_payload
+from schema.instants import utc
 from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, page_info, parse_id_cursor
 
 WHICH = "The endpoint."
@@ -247,10 +248,8 @@ class WebhookMutations:
     async def webhook_replay(
         self, info: Info, input: Annotated[WebhookReplayInput, strawberry.argument(description="What.")]
     ) -> WebhookReplayPayload | None:
-        instant = input.from_.recorded_at or None
-        if instant is not None and instant.tzinfo is None:
-            instant = instant.replace(tzinfo=UTC)
-        start = instant if instant is not None else input.from_.event_number or 0
+        instant = input.from_.recorded_at
+        start = utc(instant) if instant else input.from_.event_number or 0
         key = _key(input.endpoint_id)
         found = await use_cases.replay(info.context.services, info.context.caller, key, start)
         return WebhookReplayPayload(endpoint=webhook_endpoint(found))

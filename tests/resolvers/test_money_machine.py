@@ -5,27 +5,21 @@ What the books must say is computed here once more from the rows alone, not by t
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, Table, select
+from sqlalchemy import RowMapping, select
 
 from db.commerce_tables import (
-    ContractOrderRow,
-    DocumentNumberRow,
-    DocumentRow,
     LedgerEntryRow,
-    PaymentRow,
-    PurchaseRow,
-    QuoteRow,
 )
 from db.contracts import contracts_by_customer
 from db.documents import balances
-from db.tables import Base, EventRow, IdempotencyKeyRow, MainContractRow, SpotOrderRow
+from db.tables import EventRow
 from domain.capacity import capacity_on
 from domain.commerce_errors import CardDeclined, RefundOutOfRange
 from domain.contracts import AdditionalLicence, BillingCycle, Term
@@ -45,6 +39,16 @@ from resolvers.services import Services
 from resolvers.settling import settle_all
 from resolvers.spot_orders import CheckoutCommand, PlaceCommand
 from tests.commerce import AGREED
+from tests.resolvers.books import (
+    Groups,
+    Rows,
+    by_rate,
+    check_documents,
+    check_numbers,
+    check_settled,
+    rows_of,
+    total,
+)
 from tests.world import TestClock, World, period, starter
 
 pytestmark = pytest.mark.anyio
@@ -54,29 +58,11 @@ LONG = 10_000
 LIFE = 70
 """Operations of a customer before another one takes its place, so that checking all of it stays cheap."""
 
-TABLES: dict[str, Table] = {
-    row.__tablename__: Base.metadata.tables[row.__tablename__]
-    for row in (
-        PurchaseRow,
-        SpotOrderRow,
-        ContractOrderRow,
-        DocumentRow,
-        LedgerEntryRow,
-        PaymentRow,
-        QuoteRow,
-        IdempotencyKeyRow,
-        EventRow,
-        MainContractRow,
-    )
-}
 OPEN = {"AWAITING_PAYMENT_METHOD", "PENDING_PAYMENT"}
 GIVES_CAPACITY = {"CONFIRMED", "ACTIVE", "ENDED"}
 CARDS = ("demo_approve", "demo_decline", "demo_timeout", "demo_later", "demo_action", None)
 
-Rows = dict[str, list[RowMapping]]
 Operation = Callable[[], Awaitable[Any]]
-Groups = dict[int, tuple[int, int]]
-"""Net and tax by rate in basis points."""
 
 
 @dataclass
@@ -92,22 +78,6 @@ class Shop:
     given_back_by_hand: Counter[int] = field(default_factory=Counter)
     repeatable: list[tuple[Operation, str, Any]] = field(default_factory=list)
     events: list[SignedEvent] = field(default_factory=list)
-
-
-def by_rate(nets: Iterable[tuple[int, int]]) -> Groups:
-    """Net amounts with their rates, summed by rate, each with its tax rounded down."""
-    sums: Counter[int] = Counter()
-    for net, rate in nets:
-        sums[rate] += net
-    return {rate: (net, net * rate // 10_000) for rate, net in sums.items()}
-
-
-def total(groups: Groups) -> int:
-    return sum(net + tax for net, tax in groups.values())
-
-
-def groups_of(document: RowMapping) -> Groups:
-    return {rate: (net, tax) for rate, net, tax in document["content"]["tax_groups"]}
 
 
 class Machine:
@@ -152,7 +122,7 @@ class Machine:
             rows = await self.step(shop, rows)
             await self.check(shop, rows)
             if number % 20 == 0:
-                await self.check_numbers()
+                await check_numbers(self.services.database)
             shop.operations += 1
             if shop.operations >= LIFE:
                 await self.drain()
@@ -162,7 +132,7 @@ class Machine:
         await self.drain()
         for shop in self.shops:
             await self.check(shop, await self.rows(shop))
-        await self.check_numbers()
+        await check_numbers(self.services.database)
 
     async def drain(self) -> None:
         await settle_all(self.services)
@@ -407,13 +377,7 @@ class Machine:
 
     async def rows(self, shop: Shop) -> Rows:
         """Every row that is about a customer."""
-        async with self.services.database.read() as session:
-            found: Rows = {}
-            for name, table in TABLES.items():
-                query = select(table).where(table.c.customer_id == shop.customer.id)
-                query = query.order_by(*table.primary_key.columns)
-                found[name] = list((await session.execute(query)).mappings())
-            return found
+        return await rows_of(self.services.database, shop.customer.id)
 
     async def check(self, shop: Shop, rows: Rows) -> None:
         orders: dict[int, list[RowMapping]] = defaultdict(list)
@@ -497,23 +461,6 @@ class Machine:
             expected = sum(accounts for begin, end, accounts in parts if begin <= day < end)
             assert capacity_on(stored.contract if stored else None, day) == expected, day
 
-    async def check_numbers(self) -> None:
-        """Invoices and credit notes are numbered 1, 2, 3 in every year, in the order in which they were issued."""
-        async with self.services.database.read() as session:
-            query = select(
-                DocumentRow.kind, DocumentRow.year, DocumentRow.serial, DocumentRow.content, DocumentRow.issued_on
-            )
-            issued = (await session.execute(query.order_by(DocumentRow.id))).all()
-            last = (await session.execute(select(DocumentNumberRow))).scalars().all()
-        serials: dict[tuple[str, int], list[int]] = defaultdict(list)
-        for kind, year, serial, content, day in issued:
-            serials[kind, year].append(serial)
-            assert content["number"] == f"{'INV' if kind == 'INVOICE' else 'CN'}-{day.year}-{serial:05d}"
-            assert day.year == year
-        for numbers in serials.values():
-            assert numbers == list(range(1, len(numbers) + 1))
-        assert {(row.kind, row.year): row.last for row in last} == {key: len(found) for key, found in serials.items()}
-
 
 def check_entries(
     shop: Shop, purchase_id: int, entries: list[RowMapping], documents: list[RowMapping], stored: list[RowMapping]
@@ -533,47 +480,6 @@ def check_entries(
     assert (-amounts["PAYMENT"], amounts["REFUND"]) == (paid, given_back)
     assert given_back <= paid
     assert sum(amounts.values()) == sum(signed.values()) - paid + given_back
-
-
-def check_documents(
-    purchase: RowMapping, placed: Groups, orders: list[RowMapping], documents: list[RowMapping]
-) -> None:
-    """A confirmed purchase has one invoice, over what was placed; credit notes take back what was cancelled of it."""
-    invoices = [row for row in documents if row["kind"] == "INVOICE"]
-    notes = [row for row in documents if row["kind"] == "CREDIT_NOTE"]
-    assert len(invoices) == (1 if purchase["status"] == "CONFIRMED" else 0)
-    if not invoices:
-        assert notes == []
-        return
-    (invoice,) = invoices
-    assert invoice["total_minor"] == total(placed)
-    assert groups_of(invoice) == placed
-    assert sorted(line["net_minor"] for line in invoice["content"]["lines"]) == sorted(
-        order["net_minor"] for order in orders
-    )
-    left = dict(groups_of(invoice))
-    for note in notes:
-        assert note["invoice_id"] == invoice["id"]
-        assert note["content"]["refers_to"] == invoice["content"]["number"]
-        assert note["total_minor"] == total(groups_of(note))
-        for rate, (net, tax) in groups_of(note).items():
-            left[rate] = (left[rate][0] - net, left[rate][1] - tax)
-            assert min(left[rate]) >= 0
-    standing = [order for order in orders if order["status"] != "CANCELLED"]
-    assert len(notes) == len(orders) - len(standing)
-    # What is not taken back costs what it would cost alone: all taken back, nothing is left, not a yen.
-    alone = by_rate((order["net_minor"], order["tax_basis_points"]) for order in standing)
-    assert left == dict.fromkeys(left, (0, 0)) | alone
-
-
-def check_settled(purchase: RowMapping, entries: list[RowMapping], stored: list[RowMapping]) -> None:
-    """What was paid by card is never owed twice, nor given back twice."""
-    to_give_back = sum(row["refund_wanted_minor"] - row["refunded_minor"] for row in stored)
-    left = sum(entry["amount_minor"] for entry in entries) + to_give_back
-    if purchase["status"] != "CONFIRMED" or purchase["payment_method"] == "CREDIT_CARD":
-        assert left == 0
-    if purchase["payment_method"] == "BANK_TRANSFER":
-        assert left <= 0
 
 
 async def run(world: World, clock: TestClock, operations: int, seed: int) -> Machine:

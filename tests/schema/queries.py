@@ -16,6 +16,8 @@ from graphql import (
     is_required_argument,
 )
 
+CONDITIONS = {"yes": "true", "no": "false"}
+"""Variables for @skip and @include."""
 Literal = Callable[[Random, str, GraphQLArgument], str | None]
 """An argument's value, written out, by its name; None where it has none to give."""
 
@@ -32,20 +34,44 @@ class Queries:
         self._literal = literal
         self._fields_max = fields_max
         self._fields_left = 0
+        self._name = ""
         self._names: dict[str, str] = {}
         self._fragments: list[str] = []
 
     def query(self, depth: int = 5) -> tuple[str, dict[str, bool]]:
         """A query and its variables, which are $yes and $no."""
-        self._names, self._fragments = {}, []
+        return self.operation("query", "", depth), {"yes": True, "no": False}
+
+    def operation(self, kind: str, name: str, depth: int = 5, variables: Callable[[], list[str]] = list) -> str:
+        """A query, mutation or subscription with its fragments, which are named after it.
+
+        ``variables`` are asked for last: what is declared beside $yes and $no, which have defaults.
+        """
+        self._names, self._fragments, self._name = {}, [], name
         self._fields_left = self._fields_max
-        root = self._schema.query_type
+        root = {
+            "query": self._schema.query_type,
+            "mutation": self._schema.mutation_type,
+            "subscription": self._schema.subscription_type,
+        }[kind]
         assert root is not None
-        body = self._selection(root, depth)
-        header = "query($yes: Boolean! = true, $no: Boolean! = false) "
-        tail = " ... @skip(if: $yes) { __typename } ... @include(if: $no) { __typename }"
-        document = " ".join([header + "{" + body + tail + "}", *self._fragments])
-        return document, {"yes": True, "no": False}
+        if kind == "query":
+            body = self._selection(root, depth)
+            body += " ... @skip(if: $yes) { __typename } ... @include(if: $no) { __typename }"
+        else:
+            body = self._roots(root, depth, 1 if kind == "subscription" else self._rng.randint(1, 2))
+        text = " ".join(["{" + body + "}", *self._fragments])
+        declared = [f"${name}: Boolean! = {value}" for name, value in CONDITIONS.items() if f"${name}" in text]
+        declared += variables()
+        return f"{kind} {name}{'(' + ', '.join(declared) + ')' if declared else ''} {text}"
+
+    def _roots(self, root: GraphQLObjectType, depth: int, count: int) -> str:
+        """Fields that run one after the other, or the one that is subscribed to: never under a condition."""
+        chosen: list[str] = []
+        while len(chosen) < count and (not chosen or self._fields_left > 0):
+            name = self._rng.choice(list(root.fields))
+            chosen += self._field(root, name, root.fields[name], depth, conditions=False)
+        return " ".join(chosen)
 
     def _selection(self, kind: GraphQLNamedType, depth: int) -> str:
         return " ".join(self._chosen(kind, depth)) or "__typename"
@@ -56,13 +82,15 @@ class Queries:
             roll = self._rng.random()
             if roll < 0.08:
                 yield "__typename" + self._condition()
-            elif roll < 0.3 and depth > 0:
+            elif roll < (0.7 if isinstance(kind, GraphQLInterfaceType) else 0.3) and depth > 0:
                 yield self._fragment(kind, depth - 1)
             elif fields:
                 name = self._rng.choice(list(fields))
                 yield from self._field(kind, name, fields[name], depth)
 
-    def _field(self, kind: GraphQLNamedType, name: str, field: GraphQLField, depth: int) -> Iterator[str]:
+    def _field(
+        self, kind: GraphQLNamedType, name: str, field: GraphQLField, depth: int, *, conditions: bool = True
+    ) -> Iterator[str]:
         inner = get_named_type(field.type)
         if self._fields_left <= 0 or (is_composite_type(inner) and depth <= 0):
             return
@@ -78,7 +106,7 @@ class Queries:
         # One answer's name means one field: of one type, and with one set of arguments.
         meaning = f"{kind.name}.{called}"
         alias = self._names.setdefault(meaning, f"a{len(self._names)}_{name}")
-        written = f"{alias}: {called}{self._condition()}"
+        written = f"{alias}: {called}{self._condition() if conditions else ''}"
         if is_composite_type(inner):
             written += " {" + self._selection(inner, depth - 1) + "}"
         yield written
@@ -89,7 +117,7 @@ class Queries:
             inner = self._rng.choice(list(self._schema.get_possible_types(kind)))
         if self._rng.random() < 0.5:
             return f"... on {inner.name}{self._condition()} {{{self._selection(inner, depth)}}}"
-        name = f"F{len(self._fragments)}"
+        name = f"F{self._name}{len(self._fragments)}"
         self._fragments.append("")  # its place: fragments within it come after
         place = len(self._fragments) - 1
         self._fragments[place] = f"fragment {name} on {inner.name} {{{self._selection(inner, depth)}}}"

@@ -459,6 +459,10 @@ async def test_what_was_true_on_a_day_and_what_was_known_then(api: Api, world: W
     assert await capacity("2026-05-31", "2026-04-20T02:59:59Z") == 100
     assert await capacity("2026-05-31", "2026-04-20T12:00:00+09:00") == 200
     assert await capacity("2026-05-31", "2026-04-10T02:59:59Z") == 0
+    # Without an offset it is in UTC; and offsets lead beyond the calendar's ends.
+    assert await capacity("2026-05-31", "2026-04-20T02:59:59") == 100
+    assert await capacity("2026-05-31", "0001-01-01T00:00:00+14:00") == 0
+    assert await capacity("2026-05-31", "9999-12-31T23:59:59-14:00") == 200
     assert await capacity("2026-06-01") == 100
     on = "query($on: Date) { customer { accountCount(on: $on) } }"
     found = [

@@ -1,6 +1,7 @@
 """Connections, cursors, capacity windows, and how many SQL statements reading takes."""
 
 import json
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -64,11 +65,18 @@ async def test_customers_are_searched_by_part_of_the_name_taken_literally(api: A
     assert found == [["100% Online"], ["100% Online", "1000 Online"], ["Under_score"], [], []]
 
 
-@pytest.mark.parametrize("values", [("a\0", 1), ("a", 2**31), ("a", -1), ("\ud800", 1), (1, 1), ("a", True)])
-async def test_a_crafted_cursor_is_refused_and_reaches_no_database(
-    api: Api, world: World, values: tuple[str | int, ...]
-) -> None:
-    error = await api.error(CUSTOMERS, await world.token(Role.SALES), first=1, after=cursor(*values))
+NESTED = b64encode(b"cursor:" + b"[" * 5_000).decode()
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        *(cursor(*values) for values in (("a\0", 1), ("a", 2**31), ("a", -1), ("\ud800", 1), (1, 1), ("a", True))),
+        NESTED,
+    ],
+)
+async def test_a_crafted_cursor_is_refused_and_reaches_no_database(api: Api, world: World, after: str) -> None:
+    error = await api.error(CUSTOMERS, await world.token(Role.SALES), first=1, after=after)
     assert (error["code"], error["field"]) == ("CURSOR_INVALID", "after")
 
 
