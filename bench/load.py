@@ -194,7 +194,7 @@ class _Usage:
 
     def _seconds(self) -> dict[str, float]:
         return {
-            "the servers": _cpu(self._servers),
+            **{f"server {number}": _cpu([process]) for number, process in enumerate(self._servers, 1)},
             "planners": _cpu(self._planners()),
             "PostgreSQL": _cpu(self._postmaster.children() if self._postmaster.is_running() else []),
         }

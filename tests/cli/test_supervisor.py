@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -91,7 +91,9 @@ def together(*arguments: Any, **options: Any) -> Iterator[Together]:
     finally:
         family = found.family() if found.supervisor.is_running() else []
         found.server.kill()
-        psutil.wait_procs(family, HANGS_SECONDS)
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 @contextmanager
