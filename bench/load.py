@@ -186,23 +186,25 @@ class _Usage:
         return servers / 1e6, sum(process.memory_info().rss for process in self._planners()) / 1e6
 
     def shares(self, seconds: float) -> dict[str, float]:
-        now = self._seconds()
-        return {name: (now[name] - self._before[name]) / seconds for name in now}
+        """Of one processor; what ended meanwhile is left out."""
+        return {
+            name: sum(used - self._before[name].get(pid, 0.0) for pid, used in now.items()) / seconds
+            for name, now in self._seconds().items()
+        }
 
     def _planners(self) -> list[psutil.Process]:
         return [child for process in self._servers for child in process.children(recursive=True)]
 
-    def _seconds(self) -> dict[str, float]:
-        return {
-            "the servers": _cpu(self._servers),
-            "planners": _cpu(self._planners()),
-            "PostgreSQL": _cpu(self._postmaster.children() if self._postmaster.is_running() else []),
-        }
+    def _seconds(self) -> dict[str, dict[int, float]]:
+        backends = self._postmaster.children() if self._postmaster.is_running() else []
+        groups = {f"server {number}": [process] for number, process in enumerate(self._servers, 1)}
+        groups |= {"planners": self._planners(), "PostgreSQL": backends}
+        return {name: {each.pid: _used(each) for each in processes} for name, processes in groups.items()}
 
 
-def _cpu(processes: list[psutil.Process]) -> float:
-    times = [process.cpu_times() for process in processes]
-    return float(sum(each.user + each.system for each in times))
+def _used(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _solves(metrics_port: int) -> Counter[str]:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -23,11 +23,12 @@ from cli.supervisor import Supervisor
 from domain.months import ends_before
 from tests.cli import supervised
 from tests.cli.test_server import sample
+from tests.people import registered
 from tests.processes import Server, free_port
 from tests.schema.test_search import RECOMMEND, SEARCH
 from tests.schema.test_search_process import forecast
 from tests.served import events
-from tests.world import Owned, TestClock, World, starter
+from tests.world import Api, Owned, TestClock, World, starter
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 HANGS_SECONDS = 120
@@ -91,7 +92,9 @@ def together(*arguments: Any, **options: Any) -> Iterator[Together]:
     finally:
         family = found.family() if found.supervisor.is_running() else []
         found.server.kill()
-        psutil.wait_procs(family, HANGS_SECONDS)
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 @contextmanager
@@ -137,6 +140,35 @@ def test_each_of_two_processes_answers_and_one_that_is_killed_is_replaced(databa
         assert both.server.log.count(" serving ") == 1
         assert both.server.errors == []
         assert "Traceback" not in both.server.log
+
+
+@pytest.mark.anyio
+async def test_two_processes_write_into_one_database(
+    database_url: str, owner: Owned, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite has one writer at a time: they wait for each other."""
+    with together(database_url, tmp_path_factory.mktemp("serve")) as both:
+        await asyncio.to_thread(both.wait_until_serving)
+        one_connection = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+        async with AsyncExitStack() as stack:
+            apis = []
+            for worker in (workers := both.workers()):
+                options: dict[str, Any] = {"base_url": both.server.address, "timeout": HANGS_SECONDS}
+                client = await stack.enter_async_context(httpx.AsyncClient(limits=one_connection, **options))
+                with only(worker, workers):  # so that this one accepts the connection, which stays open
+                    await client.get("/healthz")
+                apis.append(Api(client))
+            keys = [[f"{part}-{number}" for number in range(20)] for part in range(2)]
+
+            async def write(api: Api, part: list[str]) -> None:
+                for key in part:
+                    await registered(api, owner.token, [{"externalId": key, "name": "Mei Abe"}])
+
+            await asyncio.gather(*(write(api, part) for api, part in zip(apis, keys, strict=True)))
+            counts = [await api.data("{ customer { accountCount } }", owner.token) for api in apis]
+        assert counts == [{"customer": {"accountCount": 40}}] * 2
+        assert both.server.log.count("operation=accountRegister ") == 40
+        assert both.server.errors == []
 
 
 @ON_SQLITE
