@@ -95,7 +95,8 @@ def create_app(services: Services, graphiql: Mapping[str, Any] | None = None) ->
             Route("/readyz", readyz),
             Route("/payments/webhook", payment_events(services), methods=["POST"]),
             Route("/documents/{id}.pdf", document_pdfs(services, endpoint.context_for)),
-            Mount("/graphiql", compressed(StaticFiles(directory=ASSETS, check_dir=False))),
+            # Where the page is not built there is nothing to serve, not even a crash.
+            *([Mount("/graphiql", compressed(StaticFiles(directory=ASSETS)))] if ASSETS.is_dir() else []),
         ],
         middleware=middleware(services.settings),
         lifespan=lifespan,

@@ -181,8 +181,12 @@ class Fuzz:
         finally:
             logger.removeHandler(self.errors)
 
-    async def ask(self, asked: Asked, number: int) -> None:
-        """One request and its answer."""
+    async def ask(self, asked: Asked, number: int = 0) -> None:
+        """One request and its answer.
+
+        Raises:
+            AssertionError: as for :meth:`run`.
+        """
         response: Response | None = None
         for key in MORTAL.findall(asked.carried):
             self.owner_of[key] = self.owner_of.get(key) or await self._owner(key)
@@ -225,22 +229,19 @@ class Fuzz:
     async def _owner(self, key: str) -> str:
         """Whose an object is, by what the database says; empty where it is nobody's."""
         names = {owned.customer.id: name for name, owned in self.owners.items()}
-        if number := NUMBER.fullmatch(key):
-            kind, year, serial = number[1], int(number[2]), int(number[3])
-            row, where = DocumentRow, (DocumentRow.year == year, DocumentRow.serial == serial)
-            if kind in OF_NUMBERS:
-                row = ROWS[OF_NUMBERS[kind]]
-                where = (row.id == serial,)
-            else:
-                where = (*where, DocumentRow.kind == {"INV": "INVOICE", "CN": "CREDIT_NOTE"}[kind])
-        else:
-            type_name, id_ = type_and_key(key)
-            if type_name == "Customer":
-                return names.get(id_, "")
-            row = ROWS[type_name]
-            where = (row.id == id_,)
+        number = NUMBER.fullmatch(key)
+        type_name, id_ = (
+            type_and_key(key) if number is None else (OF_NUMBERS.get(number[1], "Document"), int(number[3]))
+        )
+        if type_name == "Customer":
+            return names.get(id_, "")
+        row = ROWS[type_name]
+        where = [row.id == id_]
+        if number is not None and type_name == "Document":
+            kind = {"INV": "INVOICE", "CN": "CREDIT_NOTE"}[number[1]]
+            where = [row.serial == id_, row.year == int(number[2]), row.kind == kind]
         async with self.world.services.database.read() as session:
-            return names.get(await session.scalar(select(row.customer_id).where(*where)), "")
+            return names.get(await session.scalar(select(row.customer_id).where(*where)) or 0, "")
 
     async def look(self) -> None:
         """Everybody is still answered."""

@@ -108,7 +108,7 @@ def check(asked: Asked, response: Response) -> Found:
         require(asked.address.startswith("/documents/"), "a PDF of nothing")
         found.ids.append(asked.address.removeprefix("/documents/").partition(".pdf")[0].replace("%3D", "="))
     elif kind in {"text/plain", "text/html", ""}:
-        check_words(asked, response.text)
+        check_words(asked, response.text.replace("web/build.py", ""))  # how to build the page, where it is not
         check_marks(asked, response.text)
     else:
         raise Fault(f"content of type {kind}")
@@ -146,9 +146,14 @@ def check_content(asked: Asked, content: Any, found: Found) -> None:
         name = key.rpartition("_")[2]
         if name == "message":
             check_words(asked, text)
-        require(not text.startswith("spt_") or name == "token", "a token")
+        require(not text.startswith("spt_") or name == "token" or "tokenRotate" in asked.carried, "a token")
         check_marks(asked, text)
-        _collect(name, text, found)
+        # Only in documents that are as they were made is a name in the answer that of the field.
+        if name in ID_FIELDS and (asked.kind == "valid" or _is_id(text)):
+            found.ids.append(text)
+        elif name in {"cursor", "endCursor"}:
+            found.cursors.append(text)
+        found.numbers.extend(match[0] for match in NUMBER.finditer(text))
 
 
 def check_error(asked: Asked, error: Any) -> None:
@@ -205,12 +210,12 @@ def _in_cursor(text: str) -> str:
     return json.dumps(json.loads(decoded.partition(":")[2]), ensure_ascii=False) if decoded else ""
 
 
-def _collect(name: str, text: str, found: Found) -> None:
-    if name in ID_FIELDS:
-        found.ids.append(text)
-    elif name in {"cursor", "endCursor"}:
-        found.cursors.append(text)
-    found.numbers.extend(match[0] for match in NUMBER.finditer(text))
+def _is_id(text: str) -> bool:
+    try:
+        parse_id(text)
+    except ValueError:
+        return False
+    return True
 
 
 def type_and_key(id_: str) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from urllib.parse import quote, urlencode
@@ -91,13 +92,14 @@ class Requests:
         kind = rng.choices(["query", "mutation", "subscription"], [50, 47, 3])[0]
         names = ["Q"[: rng.random() < 0.5]] if rng.random() < 0.85 else ["A", "B", "C"][: rng.randint(2, 3)]
         own = caller if caller in CUSTOMERS else None
-        texts, given = [], {}
+        texts: list[str] = []
+        given: dict[str, Value] = {}
         for name in names:
             # Whatever runs, words that only queries may have are not in a document that also changes something.
             values = Values(rng, self._known, own, kind == "query", marks)
             values.given = dict.fromkeys(given)  # names of variables go on
-            queries = Queries(self._schema, rng, values.literal, rng.choice((8, 25, 40)))
-            texts.append(queries.operation(kind, name, rng.randint(2, 6), lambda values=values: values.declared))
+            queries = Queries(self._schema, rng, values.literal, rng.choice((8, 25, 40)), values.likely)
+            texts.append(queries.operation(kind, name, rng.randint(2, 6), values.declarations))
             given |= {name: value for name, value in values.given.items() if name not in given}
         named = rng.choice(names) if len(names) > 1 or rng.random() < 0.5 else None
         if rng.random() < 0.02:
@@ -150,10 +152,16 @@ class Requests:
     # The wire
 
     def _wrong(self, caller: str) -> Asked:
-        choices = [(self._body, 5), (self._parameters, 4), (self._nested, 3), (self._http, 4), (self._get, 3)]
-        choices += [(self._persisted, 2), (self._elsewhere, 2)]
-        makes, weights = zip(*choices, strict=True)
-        return self._rng.choices(makes, weights)[0](caller)
+        weights: dict[Callable[[str], Asked], int] = {
+            self._body: 5,
+            self._parameters: 4,
+            self._nested: 3,
+            self._http: 4,
+            self._get: 3,
+            self._persisted: 2,
+            self._elsewhere: 2,
+        }
+        return self._rng.choices(list(weights), list(weights.values()))[0](caller)
 
     def _posted(self, caller: str, content: bytes | str, **headers: str) -> Asked:
         raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")

@@ -219,6 +219,15 @@ class Values:
     marks: bool = True
     declared: list[str] = field(default_factory=list)
     given: dict[str, Value] = field(default_factory=dict)
+    named: str = ""
+
+    def likely(self) -> str:
+        """The type of what the last id names."""
+        return self.named
+
+    def declarations(self) -> list[str]:
+        """The variables so far, as an operation declares them."""
+        return self.declared
 
     def literal(self, _rng: Random, name: str, argument: GraphQLArgument) -> str | None:
         """An argument's value written out, or a variable with it."""
@@ -293,25 +302,27 @@ class Values:
             return rng.random() < 0.5
         if kind == "Float":
             return Number(rng.choice(BORDER_FLOATS if is_border else ("0.05", "0.06", "0.1")))
-        instants = [f"{day}T{rng.randrange(24):02}:00:00Z" for day in DAYS]
-        border, right = {
+        instants = tuple(f"{day}T{rng.randrange(24):02}:00:00Z" for day in DAYS)
+        choices: dict[str, tuple[tuple[Value, ...], tuple[Value, ...]]] = {
             "Int": (BORDER_INTS, RIGHT_NUMBERS.get(name, (0, 1, 2, 30, 100, 5_000))),
             "Date": (BORDER_DATES, self.known.days),
             "DateTime": (BORDER_INSTANTS, instants),
-        }[kind]
-        return rng.choice(border if is_border else right)
+        }
+        border, right = choices[kind]
+        values: tuple[Value, ...] = border if is_border else right
+        return rng.choice(values)
 
     def _id(self, name: str) -> str:
         rng = self.rng
-        type_name = NODES.get(name) or rng.choice(TYPES)
+        self.named = type_name = NODES.get(name) or rng.choice(TYPES)
         roll = rng.random()
         if roll < 0.04:
             return rng.choice(BORDER_IDS)
-        if roll < 0.08:
+        if roll < 0.07:
             type_name = rng.choice(TYPES)
-        if roll < 0.3:
+        if roll < 0.15:
             return global_id(type_name, rng.randint(1, 30))
-        whose = self.customer if self.customer and roll < 0.85 else rng.choice(CUSTOMERS)
+        whose = self.customer if self.customer and roll < (0.5 if name == "id" else 0.8) else rng.choice(CUSTOMERS)
         known = self.known.ids[whose].get(type_name) or [global_id(type_name, 1)]
         return rng.choice(known)
 

@@ -25,13 +25,23 @@ Literal = Callable[[Random, str, GraphQLArgument], str | None]
 class Queries:
     """Makes documents; the same ones for the same generator of random numbers.
 
+    ``likely`` names the type that an object of an abstract type will probably have, after its arguments were made.
+
     Aliases stand for one field with one set of arguments in the whole document, so that everything can be merged.
     """
 
-    def __init__(self, schema: GraphQLSchema, rng: Random, literal: Literal, fields_max: int = 40) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        rng: Random,
+        literal: Literal,
+        fields_max: int = 40,
+        likely: Callable[[], str] = str,
+    ) -> None:
         self._schema = schema
         self._rng = rng
         self._literal = literal
+        self._likely = likely
         self._fields_max = fields_max
         self._fields_left = 0
         self._name = ""
@@ -114,7 +124,10 @@ class Queries:
     def _fragment(self, kind: GraphQLNamedType, depth: int) -> str:
         inner = kind
         if isinstance(kind, GraphQLInterfaceType | GraphQLUnionType) and self._rng.random() < 0.8:
-            inner = self._rng.choice(list(self._schema.get_possible_types(kind)))
+            possible = {each.name: each for each in self._schema.get_possible_types(kind)}
+            inner = possible.get(self._likely() if self._rng.random() < 0.5 else "") or self._rng.choice(
+                [*possible.values()]
+            )
         if self._rng.random() < 0.5:
             return f"... on {inner.name}{self._condition()} {{{self._selection(inner, depth)}}}"
         name = f"F{self._name}{len(self._fragments)}"

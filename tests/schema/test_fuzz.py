@@ -132,12 +132,12 @@ async def _first(fuzz: Fuzz, caller: str, name: str) -> list[dict[str, Any]]:
     ("table", "changes", "fault"),
     [
         (AccountRow, {"external_id": "x"}, "another number of accounts"),
-        (EventRow, {"customer_id": 2, "counted_after": None}, r"events \['account_id'\]"),
-        (DocumentRow, {"serial": 9, "invoice_id": None}, ""),
+        (EventRow, {"customer_id": 2, "counted_after": None}, r"events \["),
+        (DocumentRow, {"serial": 9, "invoice_id": None}, None),
     ],
 )
 async def test_what_the_database_must_not_be(
-    services: Services, clock: TestClock, table: type[Base], changes: dict[str, Any], fault: str
+    services: Services, clock: TestClock, table: type[Base], changes: dict[str, Any], fault: str | None
 ) -> None:
     async with fuzzing(services, clock, seed=1) as fuzz:
         pass

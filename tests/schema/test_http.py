@@ -16,7 +16,7 @@ from db.engine import DatabaseUnavailableError
 from resolvers import reads
 from resolvers.access import Role
 from resolvers.services import Services
-from schema import graphiql
+from schema import app, graphiql
 from schema.app import create_app
 from schema.graphiql import PLACEHOLDER, page
 from schema.wire import EventStream
@@ -284,6 +284,14 @@ async def test_the_page_is_the_same_every_time(lone: Api, tmp_path: Path, monkey
     assert first.headers["content-encoding"] == "gzip"
     assert first.headers.pop("x-request-id") != second.headers.pop("x-request-id")
     assert (first.text, first.headers) == (second.text, second.headers)
+
+
+async def test_where_the_page_is_not_built_there_are_no_parts_of_it(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "ASSETS", tmp_path / "nothing")
+    async with AsyncClient(transport=ASGITransport(create_app(services)), base_url="http://testserver") as client:
+        assert (await client.get("/graphiql/x.js")).status_code == 404
 
 
 async def test_only_browsers_get_the_page(api: Api) -> None:
