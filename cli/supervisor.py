@@ -110,7 +110,11 @@ class Supervisor:
         worker.is_silent = True
         with suppress(EOFError, OSError):  # it has died, which its sentinel tells as well
             worker.is_ready = worker.line.recv()
-        if not self._was_ready and sum(each.is_ready for each in self._workers) == self._count:
+        if (
+            self._stop_until is None
+            and not self._was_ready
+            and sum(each.is_ready for each in self._workers) == self._count
+        ):
             self._was_ready = True
             self._ready()
 

@@ -25,7 +25,7 @@ SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": "60000",
 }
 """Of each connection to PostgreSQL; migrations have connections of their own."""
-PASSING_STATES = ("08", "40001", "40P01", "53", "55P03", "57", "25P03")
+PASSING_STATES = ("08", "25P03", "40001", "40P01", "53", "57")
 """How PostgreSQL's SQLSTATEs begin that say nothing of the statement: the connection broke, the server stops, starts or
 lacks something, somebody else was in the way, or it took too long."""
 
