@@ -1,13 +1,14 @@
 """Persisted operations: by hash over HTTP, SSE and WebSocket, and a server that answers nothing else."""
 
 import hashlib
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from db.engine import Database
+from db.engine import Database, DatabaseUnavailableError
 from resolvers.operations import Operations, register
 from resolvers.services import Services
 from schema.app import create_app
@@ -132,3 +133,28 @@ async def test_a_document_is_read_once(services: Services, clock: TestClock, mon
     assert await known.document(ID) == QUERY
     monkeypatch.delattr(Database, "read")
     assert await known.document(ID) == QUERY
+
+
+async def test_a_hash_that_cannot_be_looked_up_may_be_asked_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_self: Operations, _id: str) -> str | None:
+        raise DatabaseUnavailableError("password of the house")
+
+    monkeypatch.setattr(Operations, "document", broken)
+    for kind, expected in ((JSON, 200), (RESPONSE, 503)):
+        status, answer = await ask(api, {"documentId": ID}, kind)
+        assert (status, answer["errors"][0]["extensions"]) == (expected, {"code": "UNAVAILABLE", "retryable": True})
+        assert "password" not in str(answer)
+
+
+async def test_a_crash_before_graphql_begins_is_told_as_json_without_its_text(
+    lone: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_self: Operations, _id: str) -> str | None:
+        raise ValueError("password of the house")
+
+    monkeypatch.setattr(Operations, "document", broken)
+    for kind in (JSON, RESPONSE):
+        status, answer = await ask(lone, {"documentId": ID}, kind)
+        (error,) = answer["errors"]
+        assert (status, error["extensions"], set(answer)) == (500, {"code": "INTERNAL"}, {"errors"})
+        assert re.fullmatch(r"Internal error [0-9a-f]{8}\.", error["message"])
