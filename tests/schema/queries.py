@@ -1,6 +1,6 @@
 """Random valid documents over any schema: aliases, fragments, repeated fields, __typename, @skip and @include."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from graphql import (
@@ -52,10 +52,18 @@ class Queries:
         """A query and its variables, which are $yes and $no."""
         return self.operation("query", "", depth), {"yes": True, "no": False}
 
-    def operation(self, kind: str, name: str, depth: int = 5, variables: Callable[[], list[str]] = list) -> str:
+    def operation(
+        self,
+        kind: str,
+        name: str,
+        depth: int = 5,
+        variables: Callable[[], list[str]] = list,
+        roots: Sequence[str] = (),
+    ) -> str:
         """A query, mutation or subscription with its fragments, which are named after it.
 
-        ``variables`` are asked for last: what is declared beside $yes and $no, which have defaults.
+        ``variables`` are asked for last: what is declared beside $yes and $no, which have defaults. ``roots`` are its
+        fields, never under a condition; any, and fragments of them, where none is named.
         """
         self._names, self._fragments, self._name = {}, [], name
         self._fields_left = self._fields_max
@@ -65,23 +73,16 @@ class Queries:
             "subscription": self._schema.subscription_type,
         }[kind]
         assert root is not None
-        if kind == "query":
+        if roots:
+            fields = (self._field(root, each, root.fields[each], depth, conditions=False) for each in roots)
+            body = " ".join(text for field in fields for text in field) or "__typename"
+        else:
             body = self._selection(root, depth)
             body += " ... @skip(if: $yes) { __typename } ... @include(if: $no) { __typename }"
-        else:
-            body = self._roots(root, depth, 1 if kind == "subscription" else self._rng.randint(1, 2))
         text = " ".join(["{" + body + "}", *self._fragments])
         declared = [f"${name}: Boolean! = {value}" for name, value in CONDITIONS.items() if f"${name}" in text]
         declared += variables()
         return f"{kind} {name}{'(' + ', '.join(declared) + ')' if declared else ''} {text}"
-
-    def _roots(self, root: GraphQLObjectType, depth: int, count: int) -> str:
-        """Fields that run one after the other, or the one that is subscribed to: never under a condition."""
-        chosen: list[str] = []
-        while len(chosen) < count and (not chosen or self._fields_left > 0):
-            name = self._rng.choice(list(root.fields))
-            chosen += self._field(root, name, root.fields[name], depth, conditions=False)
-        return " ".join(chosen)
 
     def _selection(self, kind: GraphQLNamedType, depth: int) -> str:
         return " ".join(self._chosen(kind, depth)) or "__typename"
