@@ -45,6 +45,7 @@ check: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy web/build.py
+	$(BIN)/mypy examples/python/with_gql.py
 	$(BIN)/lint-imports --no-cache
 
 bench: .venv/dev .venv/native
@@ -56,6 +57,8 @@ soak: .venv/dev .venv/native
 lock:
 	uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o requirements.lock
 	uv pip compile pyproject.toml -q --extra dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o requirements-dev.lock
+	uv pip compile examples/python/requirements.in -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o examples/python/requirements.lock
 
 clean:
 	rm -rf .venv web/dist web/node_modules web/audits/node_modules var
+	rm -rf examples/node_modules examples/*/dist examples/typescript/src/gql examples/relay/src/__generated__ examples/python/.venv examples/python/spotplan_client

@@ -33,6 +33,8 @@ class Settings:
 
     database_url: str = "sqlite:///var/spotplan.db"
     """``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``."""
+    workers: int = 1
+    """Server processes on one port. What is said of a process below is said of each of them."""
     database_pool_size: int = 10
     """Connections per process; SQLite keeps one of them for writing."""
     planner_workers: int = 2

@@ -8,7 +8,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from bench import attacks, falls, flow, frontier, growth, integer_solvers, latency, service, traces
+from bench import attacks, falls, flow, frontier, growth, integer_solvers, latency, load, pages, service, traces, wire
 from bench.problems import instance_problems, year_problems
 
 Tables = Iterator[Table]
@@ -52,6 +52,18 @@ def _attacks(_long: bool) -> Tables:
     yield attacks.table(asyncio.run(attacks.measure()))
 
 
+def _wire(_long: bool) -> Tables:
+    yield wire.table(wire.measure())
+
+
+def _pages(_long: bool) -> Tables:
+    yield pages.table(pages.measure())
+
+
+def _load(long: bool) -> Tables:
+    yield from load.tables(*load.measure(long=long))
+
+
 BENCHES: dict[str, Callable[[bool], Tables]] = {
     "service": _service,
     "flow": _flow,
@@ -62,6 +74,9 @@ BENCHES: dict[str, Callable[[bool], Tables]] = {
     "growth": _growth,
     "falls": _falls,
     "attacks": _attacks,
+    "wire": _wire,
+    "load": _load,
+    "pages": _pages,
 }
 SHORT = ("service", "flow", "frontier", "latency")
 """What runs without a name; the others take one to three minutes each."""

@@ -27,6 +27,7 @@ from cli.plan import plan
 from cli.plan_many import plan_many_command
 from cli.running import check_migrated, one_line_errors, the_customer
 from cli.server import run_server
+from cli.supervisor import check_settings, serve_together
 from cli.tokens import tokens_app
 from cli.webhooks import webhooks_app
 from db.engine import Database
@@ -63,10 +64,18 @@ def migrate_command() -> None:
 
 
 @app.command()
-def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes on this port; SPOTPLAN_WORKERS where it is left out.", min=1)
+    ] = None,
+) -> None:
     """Serve the API. The database must be migrated."""
     with one_line_errors():
         settings = Settings.from_environment()
+        if workers is not None:
+            settings = replace(settings, workers=workers)
         check_migrated(settings)
         _serve(settings, {}, host, port)
 
@@ -82,6 +91,7 @@ def demo(
         settings = replace(
             Settings.from_environment(),
             database_url=DEMO_DATABASE,
+            workers=1,
             payment_provider="demo",
             demo_payment_secret=secrets.token_urlsafe(),
         )
@@ -159,6 +169,9 @@ def _serve(settings: Settings, graphiql: Mapping[str, Any], host: str, port: int
     if settings.metrics_port:
         _check_port(settings.metrics_host, settings.metrics_port)
     set_up_logs(settings.log)
+    if settings.workers > 1:
+        check_settings(settings)
+        raise typer.Exit(serve_together(settings, graphiql, host, port))
     preload("schema.app")  # most of what this module imports, as each worker process will
     # uvicorn raises the signal that stopped it once more; it has done its work by then.
     with suppress(KeyboardInterrupt):

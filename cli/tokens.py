@@ -28,8 +28,10 @@ def list_command(
     """List what may be used to sign in, newest first, at most 100: tokens, and people of the provider."""
 
     async def found(services: Services) -> list[StoredToken]:
-        customer_id = (await the_customer(services.database, customer)).id if customer is not None else None
-        return await tokens.tokens_of(services, OPERATOR, customer_id)
+        if customer is None:
+            return await tokens.every_token(services, OPERATOR)
+        customer_id = (await the_customer(services.database, customer)).id
+        return (await tokens.tokens_of_customers(services, [customer_id], OPERATOR))[0]
 
     if context.invoked_subcommand is None:
         with one_line_errors():

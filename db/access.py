@@ -1,12 +1,18 @@
 """Bearer tokens, stored as hashes, and idempotency keys."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
+from db.pages import newest_of_each
 from db.tables import AccessTokenRow, IdempotencyKeyRow
+
+TOKENS_LISTED_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +72,26 @@ async def token_by_id(session: AsyncSession, token_id: int) -> StoredToken | Non
     return _token(row) if row else None
 
 
-async def valid_tokens(session: AsyncSession, now: datetime, customer_id: int | None = None) -> list[StoredToken]:
-    """What may still be used, newest first, at most 100: of everybody, or of one customer's owners."""
-    query = select(AccessTokenRow).where(AccessTokenRow.expires_at > now)
-    query = query.where(or_(AccessTokenRow.revoked_at.is_(None), AccessTokenRow.revoked_at > now))
-    if customer_id is not None:
-        query = query.where(AccessTokenRow.customer_id == customer_id)
-    return [_token(row) for row in await session.scalars(query.order_by(AccessTokenRow.id.desc()).limit(100))]
+async def valid_tokens(session: AsyncSession, now: datetime) -> list[StoredToken]:
+    """What may still be used, of everybody, newest first, at most 100."""
+    query = select(AccessTokenRow).where(*_is_valid(now)).order_by(AccessTokenRow.id.desc()).limit(TOKENS_LISTED_MAX)
+    return [_token(row) for row in await session.scalars(query)]
+
+
+async def valid_tokens_of_customers(
+    session: AsyncSession, now: datetime, customer_ids: Collection[int]
+) -> dict[int, list[StoredToken]]:
+    """What each customer's owners may still use, newest first, at most 100."""
+    owned_by, where = cast("InstrumentedAttribute[int]", AccessTokenRow.customer_id), _is_valid(now)
+    pages = await newest_of_each(
+        session, AccessTokenRow, owned_by, customer_ids, *where, first=TOKENS_LISTED_MAX, before_id=None
+    )
+    return {customer_id: [_token(row) for row in rows] for customer_id, rows in pages.items()}
+
+
+def _is_valid(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    unrevoked = or_(AccessTokenRow.revoked_at.is_(None), AccessTokenRow.revoked_at > now)
+    return AccessTokenRow.expires_at > now, unrevoked
 
 
 async def change_token(session: AsyncSession, token_id: int, role: str, customer_id: int | None) -> None:

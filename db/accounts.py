@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, false, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, exists, false, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.pages import by_owner, count_of_each, page_of_each
 from db.tables import AccountGroupMemberRow, AccountRow
 from domain.accounts import COUNTED, Account, AccountStatus, NewAccount
 from domain.deactivation import CountedAccount
@@ -106,34 +107,34 @@ async def counted_with_status(
 
 async def counted_count(session: AsyncSession, customer_id: int) -> int:
     """How many accounts count against capacity."""
-    return (await counted_counts(session, [customer_id])).get(customer_id, 0)
+    return (await counted_counts(session, [customer_id]))[customer_id]
 
 
 async def counted_counts(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, int]:
-    """How many accounts of each customer count against capacity; those without any are absent."""
-    query = (
-        select(AccountRow.customer_id, func.count())
-        .where(AccountRow.customer_id.in_(customer_ids))
-        .where(AccountRow.status.in_(COUNTED_VALUES))
-        .group_by(AccountRow.customer_id)
-    )
-    return {customer_id: count for customer_id, count in await session.execute(query)}  # noqa: C416 # rows are no pairs
+    """How many accounts of each customer count against capacity."""
+    return await count_of_each(session, AccountRow.customer_id, customer_ids, AccountRow.status.in_(COUNTED_VALUES))
 
 
 async def accounts_page(
-    session: AsyncSession, customer_id: int, chosen: AccountFilter, *, first: int, after: tuple[str, int] | None
-) -> list[Account]:
-    """Up to ``first`` accounts after a (name, id), in the order of name, then id."""
-    query = select(AccountRow).where(*_matches(customer_id, chosen)).order_by(AccountRow.name, AccountRow.id)
-    if after is not None:
-        query = query.where(tuple_(AccountRow.name, AccountRow.id) > after)
-    return [_account(row) for row in await session.scalars(query.limit(first))]
+    session: AsyncSession,
+    customer_ids: Collection[int],
+    chosen: AccountFilter,
+    *,
+    first: int,
+    after: tuple[str, int] | None,
+) -> dict[int, list[Account]]:
+    """Up to ``first`` accounts of each customer after a (name, id), in the order of name, then id."""
+    later = [tuple_(AccountRow.name, AccountRow.id) > after] if after is not None else []
+    owned_by = AccountRow.customer_id
+    where = [*_matches(chosen), *later]
+    _, query = page_of_each(session, AccountRow, owned_by, customer_ids, *where, first=first, order=_by_name)
+    pages = by_owner(owned_by, customer_ids, await session.scalars(query))
+    return {customer_id: [_account(row) for row in rows] for customer_id, rows in pages.items()}
 
 
-async def accounts_count(session: AsyncSession, customer_id: int, chosen: AccountFilter) -> int:
-    """How many accounts match."""
-    query = select(func.count()).select_from(AccountRow).where(*_matches(customer_id, chosen))
-    return (await session.execute(query)).scalar_one()
+async def account_counts(session: AsyncSession, customer_ids: Collection[int], chosen: AccountFilter) -> dict[int, int]:
+    """How many accounts of each customer match."""
+    return await count_of_each(session, AccountRow.customer_id, customer_ids, *_matches(chosen))
 
 
 async def change_accounts(session: AsyncSession, ids: Sequence[int], **values: Any) -> None:
@@ -146,8 +147,12 @@ async def change_accounts(session: AsyncSession, ids: Sequence[int], **values: A
     session.expire_all()
 
 
-def _matches(customer_id: int, chosen: AccountFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [AccountRow.customer_id == customer_id]
+def _by_name(row: Any) -> Sequence[ColumnElement[Any]]:
+    return row.name, row.id
+
+
+def _matches(chosen: AccountFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
     if chosen.statuses is None:
         conditions.append(AccountRow.status != AccountStatus.DELETED.value)
     else:

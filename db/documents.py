@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.commerce_tables import DocumentNumberRow, DocumentRow, LedgerEntryRow
+from db.pages import by_owner, count_of_each, newest_of_each
 from domain.customers import CustomerKind
 from domain.documents import Document, DocumentKind, DocumentLine, Issuer, ItemKind, TaxGroup
 from domain.ledger import EntryKind, LedgerEntry
@@ -87,27 +88,23 @@ async def documents_of_purchases(
     session: AsyncSession, purchase_ids: Collection[int]
 ) -> dict[int, list[StoredDocument]]:
     """The documents of each purchase, oldest first: an invoice and what was taken back of it."""
-    found: dict[int, list[StoredDocument]] = {id_: [] for id_ in purchase_ids}
     query = select(DocumentRow).where(DocumentRow.purchase_id.in_(purchase_ids)).order_by(DocumentRow.id)
-    for row in await session.scalars(query):
-        found[row.purchase_id].append(_stored(row))
-    return found
+    found = by_owner(DocumentRow.purchase_id, purchase_ids, await session.scalars(query))
+    return {purchase_id: [_stored(row) for row in rows] for purchase_id, rows in found.items()}
 
 
 async def documents_page(
-    session: AsyncSession, customer_id: int, *, first: int, before_id: int | None
-) -> list[StoredDocument]:
-    """Up to ``first`` documents of a customer, newest first."""
-    query = select(DocumentRow).where(DocumentRow.customer_id == customer_id)
-    if before_id is not None:
-        query = query.where(DocumentRow.id < before_id)
-    return [_stored(row) for row in await session.scalars(query.order_by(DocumentRow.id.desc()).limit(first))]
+    session: AsyncSession, customer_ids: Collection[int], *, first: int, before_id: int | None
+) -> dict[int, list[StoredDocument]]:
+    """Up to ``first`` documents of each customer, newest first."""
+    owned_by = DocumentRow.customer_id
+    pages = await newest_of_each(session, DocumentRow, owned_by, customer_ids, first=first, before_id=before_id)
+    return {customer_id: [_stored(row) for row in rows] for customer_id, rows in pages.items()}
 
 
-async def documents_count(session: AsyncSession, customer_id: int) -> int:
-    """How many documents a customer has."""
-    query = select(func.count()).select_from(DocumentRow).where(DocumentRow.customer_id == customer_id)
-    return (await session.execute(query)).scalar_one()
+async def document_counts(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, int]:
+    """How many documents each customer has."""
+    return await count_of_each(session, DocumentRow.customer_id, customer_ids)
 
 
 async def add_entry(session: AsyncSession, entry: LedgerEntry, now: datetime) -> None:
@@ -126,16 +123,19 @@ async def add_entry(session: AsyncSession, entry: LedgerEntry, now: datetime) ->
     )
 
 
-async def entries_of_purchase(session: AsyncSession, purchase_id: int) -> list[LedgerEntry]:
-    """A purchase's entries, oldest first."""
-    query = select(LedgerEntryRow).where(LedgerEntryRow.purchase_id == purchase_id).order_by(LedgerEntryRow.id)
-    return [_entry(row) for row in await session.scalars(query)]
+async def entries_of_purchases(session: AsyncSession, purchase_ids: Collection[int]) -> dict[int, list[LedgerEntry]]:
+    """The entries of each purchase, oldest first."""
+    query = select(LedgerEntryRow).where(LedgerEntryRow.purchase_id.in_(purchase_ids)).order_by(LedgerEntryRow.id)
+    found = by_owner(LedgerEntryRow.purchase_id, purchase_ids, await session.scalars(query))
+    return {purchase_id: [_entry(row) for row in rows] for purchase_id, rows in found.items()}
 
 
-async def balance(session: AsyncSession, customer_id: int) -> int:
-    """What a customer owes, in minor units; below zero where money is to be given back."""
-    query = select(func.coalesce(func.sum(LedgerEntryRow.amount_minor), 0))
-    return int((await session.execute(query.where(LedgerEntryRow.customer_id == customer_id))).scalar_one())
+async def balances(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, int]:
+    """What each customer owes, in minor units; below zero where money is to be given back."""
+    query = select(LedgerEntryRow.customer_id, func.sum(LedgerEntryRow.amount_minor))
+    query = query.where(LedgerEntryRow.customer_id.in_(customer_ids)).group_by(LedgerEntryRow.customer_id)
+    found = {customer_id: int(amount_minor) for customer_id, amount_minor in await session.execute(query)}
+    return dict.fromkeys(customer_ids, 0) | found
 
 
 def content_of(document: Document) -> dict[str, Any]:

@@ -1,20 +1,33 @@
 """The database: one read and one write engine, each use case in a transaction of its own."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import QueuePool
 
+from db.reading import OneState, ReadSession, current_state, to_its_end
 from db.tracing import trace_statements
 
 BUSY_SECONDS = 30
+CONNECT_SECONDS = 10
+RECYCLE_SECONDS = 1_800
+"""Connections are made anew after so long: what lies between may forget those that are idle without telling."""
+SERVER_SETTINGS = {
+    "application_name": "spotplan",
+    # In milliseconds. Who asked has been told TIMEOUT by then; a process that stands still holds no lock for longer.
+    "statement_timeout": "60000",
+    "idle_in_transaction_session_timeout": "60000",
+}
+"""Of each connection to PostgreSQL; migrations have connections of their own."""
+PASSING_STATES = ("08", "25P03", "40001", "40P01", "53", "57")
+"""How PostgreSQL's SQLSTATEs begin that say nothing of the statement: the connection broke, the server stops, starts or
+lacks something, somebody else was in the way, or it took too long."""
 
 
 class DatabaseUnavailableError(RuntimeError):
@@ -67,21 +80,58 @@ class Database:
                 pool_size=pool_size,
                 max_overflow=0,
                 pool_timeout=BUSY_SECONDS,
-                pool_pre_ping=True,
+                pool_use_lifo=True,  # the one used last has its caches warm
+                pool_recycle=RECYCLE_SECONDS,
+                connect_args={"timeout": CONNECT_SECONDS, "server_settings": SERVER_SETTINGS},
                 hide_parameters=True,  # its errors are logged, and values may be a person's
             )
+            event.listen(engine.sync_engine, "checkout", _is_open)
             self._writer = engine
             self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session for reading only.
+        """A session for reading only: within :meth:`one_state`, that one's.
 
         Raises:
             DatabaseUnavailableError: no connection, or the connection broke.
         """
-        async with _transaction(self._reader) as session:
-            yield session
+        state = self._state()
+        with _typed_failures():
+            if state is None:
+                session: AsyncSession = ReadSession(self._reader, expire_on_commit=False)
+                try:
+                    yield session
+                finally:
+                    await to_its_end(session.close())
+            else:
+                async with state.session() as session:
+                    yield session
+
+    @asynccontextmanager
+    async def one_state(self) -> AsyncIterator[None]:
+        """Have everything within read one state of the database, on one connection.
+
+        What is written meanwhile is seen by what is read after it.
+        """
+        state = OneState(self._reader)
+        token = current_state.set(state)
+        try:
+            yield
+        finally:
+            current_state.reset(token)
+            state.is_over = True  # reads that go on in the background have transactions of their own
+            await state.let_go()
+
+    async def let_go(self) -> None:
+        """Give back the connection of :meth:`one_state` until something is read again: what follows takes long."""
+        state = self._state()
+        if state is not None:
+            await state.let_go()
+
+    def _state(self) -> OneState | None:
+        state = current_state.get()
+        return None if state is None or state.is_over or not state.reads(self._reader) else state
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -91,8 +141,15 @@ class Database:
             DatabaseUnavailableError: no connection, or the connection broke. Where it broke during the
                 commit the work may have been written: try again with the same idempotency key.
         """
-        async with _transaction(self._writer) as session:
-            yield session
+        with _typed_failures():
+            session = AsyncSession(self._writer, expire_on_commit=False)
+            try:
+                yield session
+                await to_its_end(session.commit())
+            finally:
+                await to_its_end(session.close())
+        if (state := self._state()) is not None:
+            state.forget()
 
     async def is_ready(self) -> bool:
         """Whether the database answers."""
@@ -127,39 +184,26 @@ def after_commit(session: AsyncSession, do: Callable[[], None]) -> None:
     event.listen(session.sync_session, "after_commit", lambda _session: do(), once=True)
 
 
-@asynccontextmanager
-async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+@contextmanager
+def _typed_failures() -> Iterator[None]:
     try:
-        session = AsyncSession(engine, expire_on_commit=False)
-        try:
-            yield session
-            await _finished(session.commit())
-        finally:
-            await _finished(session.close())
+        yield
     except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
         raise DatabaseUnavailableError(str(error)) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if error.connection_invalidated or state.startswith(PASSING_STATES):
             raise DatabaseUnavailableError(str(error)) from error
         raise
 
 
-async def _finished(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for work that must not be cut short, and pass on a cancellation only then.
+def _is_open(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Have the pool replace a connection that the server has closed. The driver knows, so nobody has to be asked.
 
-    GraphQL cancels the fields beside one that has failed, again and again: a connection that is left in the midst of
-    something has to be thrown away.
+    SQLAlchemy's ping takes three round trips, for BEGIN and ROLLBACK around it: half of those of a short read.
     """
-    task = asyncio.ensure_future(work)
-    cancelled = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    await task
-    if cancelled is not None:
-        raise cancelled
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("the server has closed the connection")
 
 
 def _make_folder(url: URL) -> None:

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
 
-from sqlalchemy import JSON, Table, and_, bindparam, func, insert, literal, select, update
+from sqlalchemy import JSON, Table, and_, bindparam, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.pages import by_owner, count_of_each, newest_of_each
 from db.tables import AccountGroupMemberRow, AccountGroupRow, AccountRow, CapacityFallRow, DeactivationRow, EventRow
 from domain.accounts import AccountStatus
 from domain.customers import DeactivationPolicy
 from domain.deactivation import DeactivationReason, FallEffect
 from domain.history import ActorKind, EventKind
+
+INT_MAX = 2**31 - 1
+"""What the columns of positions can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +154,12 @@ _LOG = insert(_EVENTS).from_select(
 
 
 async def falls_page(
-    session: AsyncSession, customer_id: int, *, first: int, before_id: int | None
-) -> list[HandledFall]:
-    """Up to ``first`` falls of a customer, newest first."""
-    query = select(CapacityFallRow).where(CapacityFallRow.customer_id == customer_id)
-    if before_id is not None:
-        query = query.where(CapacityFallRow.id < before_id)
-    return [_fall(row) for row in await session.scalars(query.order_by(CapacityFallRow.id.desc()).limit(first))]
+    session: AsyncSession, customer_ids: Collection[int], *, first: int, before_id: int | None
+) -> dict[int, list[HandledFall]]:
+    """Up to ``first`` falls of each customer, newest first."""
+    owned_by = CapacityFallRow.customer_id
+    pages = await newest_of_each(session, CapacityFallRow, owned_by, customer_ids, first=first, before_id=before_id)
+    return {customer_id: [_fall(row) for row in rows] for customer_id, rows in pages.items()}
 
 
 async def falls_by_id(session: AsyncSession, ids: Collection[int]) -> dict[int, HandledFall]:
@@ -165,25 +168,30 @@ async def falls_by_id(session: AsyncSession, ids: Collection[int]) -> dict[int, 
     return {row.id: _fall(row) for row in rows}
 
 
-async def falls_count(session: AsyncSession, customer_id: int) -> int:
-    """How many falls of a customer were handled."""
-    query = select(func.count()).select_from(CapacityFallRow).where(CapacityFallRow.customer_id == customer_id)
-    return (await session.execute(query)).scalar_one()
+async def fall_counts(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, int]:
+    """How many falls of each customer were handled."""
+    return await count_of_each(session, CapacityFallRow.customer_id, customer_ids)
 
 
 async def deactivations_page(
-    session: AsyncSession, fall_id: int, *, first: int, after: int | None
-) -> list[StoredDeactivation]:
-    """Up to ``first`` of those whom a fall deactivated, after a position."""
+    session: AsyncSession, fall_ids: Collection[int], *, first: int, after: int
+) -> dict[int, list[StoredDeactivation]]:
+    """Up to ``first`` of those whom each fall deactivated, after a position."""
+    last = min(after + first, INT_MAX)  # positions have no gaps
     query = (
-        select(DeactivationRow).where(DeactivationRow.fall_id == fall_id).where(DeactivationRow.position > (after or 0))
+        select(DeactivationRow)
+        .where(DeactivationRow.fall_id.in_(fall_ids))
+        .where(DeactivationRow.position > after, DeactivationRow.position <= last)
+        .order_by(DeactivationRow.fall_id, DeactivationRow.position)
     )
-    return [
-        StoredDeactivation(
-            row.position, row.account_id, DeactivationReason(row.reason), AccountStatus(row.previous_status)
-        )
-        for row in await session.scalars(query.order_by(DeactivationRow.position).limit(first))
-    ]
+    found = by_owner(DeactivationRow.fall_id, fall_ids, await session.scalars(query))
+    return {fall_id: [_deactivation(row) for row in rows] for fall_id, rows in found.items()}
+
+
+def _deactivation(row: DeactivationRow) -> StoredDeactivation:
+    return StoredDeactivation(
+        row.position, row.account_id, DeactivationReason(row.reason), AccountStatus(row.previous_status)
+    )
 
 
 def _fall(row: CapacityFallRow) -> HandledFall:

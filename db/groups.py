@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.pages import count_of_each
 from db.tables import AccountGroupMemberRow, AccountGroupRow
 from domain.accounts import AUTO_DEACTIVATION
 
@@ -51,13 +52,8 @@ async def groups_of_accounts(session: AsyncSession, account_ids: Collection[int]
 
 
 async def member_counts(session: AsyncSession, group_ids: Collection[int]) -> dict[int, int]:
-    """How many accounts are in each group; empty groups are absent."""
-    query = (
-        select(AccountGroupMemberRow.group_id, func.count())
-        .where(AccountGroupMemberRow.group_id.in_(group_ids))
-        .group_by(AccountGroupMemberRow.group_id)
-    )
-    return {group_id: count for group_id, count in await session.execute(query)}  # noqa: C416 # rows are no pairs
+    """How many accounts are in each group."""
+    return await count_of_each(session, AccountGroupMemberRow.group_id, group_ids)
 
 
 async def add_groups(session: AsyncSession, customer_id: int, names: Iterable[str]) -> list[Group]:

@@ -1,13 +1,14 @@
 """The append-only log of a customer's events."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import ColumnElement, case, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.tables import EventRow
+from db.pages import count_of_each, newest_of_each
+from db.tables import CustomerRow, EventRow
 from domain.history import Actor, ActorKind, Event, EventKind, NewEvent
 
 
@@ -51,15 +52,18 @@ async def add_log(session: AsyncSession, entries: Iterable[LogEntry]) -> None:
 
 
 async def events_page(
-    session: AsyncSession, customer_id: int, *, account_id: int | None, first: int, before_id: int | None
-) -> list[Event]:
-    """Up to ``first`` events of a customer, or of one of its accounts, newest first."""
-    query = select(EventRow).where(EventRow.customer_id == customer_id)
-    if account_id is not None:
-        query = query.where(EventRow.account_id == account_id)
-    if before_id is not None:
-        query = query.where(EventRow.id < before_id)
-    return [_event(row) for row in await session.scalars(query.order_by(EventRow.id.desc()).limit(first))]
+    session: AsyncSession,
+    customer_ids: Collection[int],
+    *,
+    account_id: int | None,
+    first: int,
+    before_id: int | None,
+) -> dict[int, list[Event]]:
+    """Up to ``first`` events of each customer, newest first; of one account where one is named."""
+    where = _about(account_id)
+    owned_by = EventRow.customer_id
+    pages = await newest_of_each(session, EventRow, owned_by, customer_ids, *where, first=first, before_id=before_id)
+    return {customer_id: [_event(row) for row in rows] for customer_id, rows in pages.items()}
 
 
 async def events_after(session: AsyncSession, customer_id: int, after_id: int, limit: int) -> list[Event]:
@@ -79,12 +83,9 @@ async def first_event_since(session: AsyncSession, customer_id: int, instant: da
     return await session.scalar(query.where(EventRow.recorded_at >= instant))
 
 
-async def events_count(session: AsyncSession, customer_id: int, account_id: int | None) -> int:
-    """How many events there are of a customer, or of one of its accounts."""
-    query = select(func.count()).select_from(EventRow).where(EventRow.customer_id == customer_id)
-    if account_id is not None:
-        query = query.where(EventRow.account_id == account_id)
-    return (await session.execute(query)).scalar_one()
+async def event_counts(session: AsyncSession, customer_ids: Collection[int], account_id: int | None) -> dict[int, int]:
+    """How many events there are of each customer; of one account where one is named."""
+    return await count_of_each(session, EventRow.customer_id, customer_ids, *_about(account_id))
 
 
 async def events_since(
@@ -101,17 +102,30 @@ async def events_since(
     return [_event(row) for row in await session.scalars(query)]
 
 
-async def counted_before(session: AsyncSession, customer_id: int, instant: datetime) -> int:
-    """How many accounts counted against capacity just before an instant, as the log tells."""
-    query = (
+async def counted_before(
+    session: AsyncSession, customer_ids: Collection[int], instants: Mapping[str, datetime]
+) -> dict[int, int]:
+    """How many accounts of each customer counted against capacity just before an instant, as the log tells.
+
+    ``instants`` are by the time zones of the customers, which are as many as there are.
+    """
+    kind = EventRow.occurred_at.type
+    instant = case({zone: literal(at, kind) for zone, at in instants.items()}, value=CustomerRow.time_zone)
+    counted = (
         select(EventRow.counted_after)
-        .where(EventRow.customer_id == customer_id)
+        .where(EventRow.customer_id == CustomerRow.id)
         .where(EventRow.counted_after.is_not(None))
         .where(EventRow.occurred_at < instant)
         .order_by(EventRow.id.desc())
         .limit(1)
+        .scalar_subquery()
     )
-    return await session.scalar(query) or 0
+    query = select(CustomerRow.id, counted).where(CustomerRow.id.in_(customer_ids))
+    return {customer_id: count or 0 for customer_id, count in await session.execute(query)}
+
+
+def _about(account_id: int | None) -> list[ColumnElement[bool]]:
+    return [EventRow.account_id == account_id] if account_id is not None else []
 
 
 def _event(row: EventRow) -> Event:

@@ -5,10 +5,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import date, datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.commerce_tables import ContractOrderRow, PurchaseRow
+from db.pages import count_of_each, newest_of_each
 from db.spot_orders import spot_orders_of_purchases
 from db.tables import SpotOrderRow
 from domain.contract_orders import ContractItem
@@ -127,20 +128,18 @@ async def open_purchases(session: AsyncSession, customer_ids: Collection[int]) -
 
 
 async def purchases_page(
-    session: AsyncSession, customer_id: int, *, first: int, before_id: int | None
-) -> list[Purchase]:
-    """Up to ``first`` purchases of a customer, newest first."""
-    query = select(PurchaseRow).where(PurchaseRow.customer_id == customer_id)
-    if before_id is not None:
-        query = query.where(PurchaseRow.id < before_id)
-    rows = (await session.scalars(query.order_by(PurchaseRow.id.desc()).limit(first))).all()
-    return list((await _assembled(session, rows)).values())
+    session: AsyncSession, customer_ids: Collection[int], *, first: int, before_id: int | None
+) -> dict[int, list[Purchase]]:
+    """Up to ``first`` purchases of each customer, newest first, with their orders."""
+    owned_by = PurchaseRow.customer_id
+    pages = await newest_of_each(session, PurchaseRow, owned_by, customer_ids, first=first, before_id=before_id)
+    found = await _assembled(session, [row for rows in pages.values() for row in rows])
+    return {customer_id: [found[row.id] for row in rows] for customer_id, rows in pages.items()}
 
 
-async def purchases_count(session: AsyncSession, customer_id: int) -> int:
-    """How many purchases a customer has."""
-    query = select(func.count()).select_from(PurchaseRow).where(PurchaseRow.customer_id == customer_id)
-    return (await session.execute(query)).scalar_one()
+async def purchase_counts(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, int]:
+    """How many purchases each customer has."""
+    return await count_of_each(session, PurchaseRow.customer_id, customer_ids)
 
 
 async def renewal_order(session: AsyncSession, customer_id: int, starts_on: date) -> ContractOrder | None:

@@ -1,14 +1,16 @@
 """Saved recommendations and quotes."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.commerce_tables import PurchaseRow, QuoteRow, SavedRecommendationRow
 from db.documents import content_of, document_of
+from db.pages import count_of_each, page_of_each
 from domain.contracts import BillingCycle, Term
 from domain.documents import DocumentKind, ItemKind
 from domain.held import HeldItem
@@ -74,33 +76,32 @@ async def add_quote(session: AsyncSession, quote: Quote) -> Quote:
 
 async def quote_by_id(session: AsyncSession, quote_id: int) -> Quote | None:
     """A quote; None if there is none."""
-    found = (await session.execute(_quotes().where(QuoteRow.id == quote_id))).one_or_none()
+    query = select(QuoteRow, PurchaseRow.status).outerjoin(PurchaseRow, PurchaseRow.id == QuoteRow.purchase_id)
+    found = (await session.execute(query.where(QuoteRow.id == quote_id))).one_or_none()
     return _quote(found[0], found[1]) if found else None
 
 
-async def quotes_page(session: AsyncSession, customer_id: int, *, first: int, before_id: int | None) -> list[Quote]:
-    """Up to ``first`` quotes of a customer, newest first."""
-    query = _quotes().where(QuoteRow.customer_id == customer_id)
-    if before_id is not None:
-        query = query.where(QuoteRow.id < before_id)
-    return [
-        _quote(row, status) for row, status in await session.execute(query.order_by(QuoteRow.id.desc()).limit(first))
-    ]
+async def quotes_page(
+    session: AsyncSession, customer_ids: Collection[int], *, first: int, before_id: int | None
+) -> dict[int, list[Quote]]:
+    """Up to ``first`` quotes of each customer, newest first."""
+    earlier = [QuoteRow.id < before_id] if before_id is not None else []
+    row, query = page_of_each(session, QuoteRow, QuoteRow.customer_id, customer_ids, *earlier, first=first)
+    query_ = query.add_columns(PurchaseRow.status).outerjoin(PurchaseRow, PurchaseRow.id == row.purchase_id)
+    found: dict[int, list[Quote]] = {customer_id: [] for customer_id in customer_ids}
+    for item, status in await session.execute(query_):
+        found[item.customer_id].append(_quote(item, status))
+    return found
 
 
-async def quotes_count(session: AsyncSession, customer_id: int) -> int:
-    """How many quotes a customer has."""
-    query = select(func.count()).select_from(QuoteRow).where(QuoteRow.customer_id == customer_id)
-    return (await session.execute(query)).scalar_one()
+async def quote_counts(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, int]:
+    """How many quotes each customer has."""
+    return await count_of_each(session, QuoteRow.customer_id, customer_ids)
 
 
 async def mark_accepted(session: AsyncSession, quote_id: int, purchase_id: int) -> None:
     """Remember the purchase that a quote became."""
     await session.execute(update(QuoteRow).where(QuoteRow.id == quote_id).values(purchase_id=purchase_id))
-
-
-def _quotes() -> Select[QuoteRow, str]:
-    return select(QuoteRow, PurchaseRow.status).outerjoin(PurchaseRow, PurchaseRow.id == QuoteRow.purchase_id)
 
 
 def _quote(row: QuoteRow, purchase_status: str | None) -> Quote:

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.pages import count_of_each, newest_of_each
 from db.tables import SpotOrderRow
 from domain.money import Charge
 from domain.months import Period
@@ -84,32 +85,15 @@ async def running_spot_orders(session: AsyncSession, contract_ids: Collection[in
 async def spot_orders_page(
     session: AsyncSession, customer_ids: Collection[int], *, first: int, before_id: int | None
 ) -> dict[int, list[SpotOrder]]:
-    """Up to ``first`` orders of each customer, newest first, in one statement."""
-    rank = func.row_number().over(partition_by=SpotOrderRow.customer_id, order_by=SpotOrderRow.id.desc())
-    ranked = select(SpotOrderRow.id, rank.label("rank")).where(SpotOrderRow.customer_id.in_(customer_ids))
-    if before_id is not None:
-        ranked = ranked.where(SpotOrderRow.id < before_id)
-    page = ranked.subquery()
-    query = (
-        select(SpotOrderRow)
-        .join(page, page.c.id == SpotOrderRow.id)
-        .where(page.c.rank <= first)
-        .order_by(SpotOrderRow.id.desc())
-    )
-    pages: dict[int, list[SpotOrder]] = {customer_id: [] for customer_id in customer_ids}
-    for row in await session.scalars(query):
-        pages[row.customer_id].append(_order(row))
-    return pages
+    """Up to ``first`` orders of each customer, newest first."""
+    owned_by = SpotOrderRow.customer_id
+    pages = await newest_of_each(session, SpotOrderRow, owned_by, customer_ids, first=first, before_id=before_id)
+    return {customer_id: [_order(row) for row in rows] for customer_id, rows in pages.items()}
 
 
 async def spot_order_counts(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, int]:
-    """How many orders each customer has; those without any are absent."""
-    query = (
-        select(SpotOrderRow.customer_id, func.count())
-        .where(SpotOrderRow.customer_id.in_(customer_ids))
-        .group_by(SpotOrderRow.customer_id)
-    )
-    return {customer_id: count for customer_id, count in await session.execute(query)}  # noqa: C416 # rows are no pairs
+    """How many orders each customer has."""
+    return await count_of_each(session, SpotOrderRow.customer_id, customer_ids)
 
 
 def _set_progress(row: SpotOrderRow, order: SpotOrder) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.pages import newest_of_each
 from db.tables import EventRow
 from db.webhook_tables import WebhookDeliveryRow, WebhookEndpointRow
 from domain.history import EventKind
@@ -199,23 +200,19 @@ async def add_delivery(
 
 
 async def deliveries_page(
-    session: AsyncSession, endpoint_id: int, *, first: int, before_id: int | None
-) -> list[Delivery]:
-    """Up to ``first`` attempts to deliver to an endpoint, newest first."""
-    query = select(WebhookDeliveryRow).where(WebhookDeliveryRow.endpoint_id == endpoint_id)
-    if before_id is not None:
-        query = query.where(WebhookDeliveryRow.id < before_id)
-    rows = await session.scalars(query.order_by(WebhookDeliveryRow.id.desc()).limit(first))
-    return [
-        Delivery(
-            row.id,
-            row.event_id,
-            row.attempt,
-            row.attempted_at,
-            Outcome(row.status_code, row.error, row.milliseconds),
-        )
-        for row in rows
-    ]
+    session: AsyncSession, endpoint_ids: Collection[int], *, first: int, before_id: int | None
+) -> dict[int, list[Delivery]]:
+    """Up to ``first`` attempts to deliver to each endpoint, newest first."""
+    owned_by, owner = WebhookDeliveryRow.endpoint_id, WebhookEndpointRow.id
+    pages = await newest_of_each(
+        session, WebhookDeliveryRow, owned_by, endpoint_ids, first=first, before_id=before_id, owner=owner
+    )
+    return {endpoint_id: [_delivery(row) for row in rows] for endpoint_id, rows in pages.items()}
+
+
+def _delivery(row: WebhookDeliveryRow) -> Delivery:
+    outcome = Outcome(row.status_code, row.error, row.milliseconds)
+    return Delivery(row.id, row.event_id, row.attempt, row.attempted_at, outcome)
 
 
 def _is_free(now: datetime) -> tuple[ColumnElement[bool], ...]:

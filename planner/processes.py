@@ -10,6 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from planner.parent import end_with_parent
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -95,6 +97,7 @@ def _start_process() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A Python handler, as pebble sets one, waits until native code returns; this ends a solver at once.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent()
     from planner.warm import warm  # noqa: PLC0415 # loads and compiles what only the processes need
 
     warm()

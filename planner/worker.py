@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from pebble import ProcessExpired, ProcessPool
 
+from planner.parent import end_with_parent
 from planner.problem import Outcome, PlanningProblem
 
 NICENESS = 19
@@ -181,6 +182,7 @@ def _start_worker(wire: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A Python handler, as pebble sets one, waits until native code returns; this ends a solver at once.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent()
     from planner.warm import warm  # noqa: PLC0415 # as in solve
 
     warm()

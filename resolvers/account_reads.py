@@ -5,41 +5,40 @@ Names and addresses are for owners and operators; numbers of accounts for whoeve
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-
-from sqlalchemy.ext.asyncio import AsyncSession
+from datetime import date
 
 from db.accounts import (
     AccountFilter,
     account_by_external_id,
+    account_counts,
     accounts_by_id,
-    accounts_count,
     accounts_page,
     counted_accounts,
-    counted_count,
+    counted_counts,
+    counted_with_status,
 )
-from db.contracts import contracts_by_customer
+from db.contracts import StoredContract, contracts_by_customer
 from db.customers import customers_by_id
 from db.falls import (
     HandledFall,
     StoredDeactivation,
     deactivations_page,
+    fall_counts,
     falls_by_id,
-    falls_count,
     falls_page,
 )
 from db.groups import Group, group_by_id, groups_of_accounts, groups_of_customers, member_counts
-from db.history import counted_before, events_count, events_page
+from db.history import counted_before, event_counts, events_page
 from domain.account_errors import DayInTheFuture, DayInThePast
 from domain.accounts import Account
 from domain.capacity import capacity_on
 from domain.customers import Customer
-from domain.deactivation import FallEffect, effects
+from domain.deactivation import CountedAccount, FallEffect, effects
 from domain.errors import NotFound
 from domain.history import Event
 from domain.months import ONE_DAY
 from resolvers.access import Caller, Role, customer_in_reach, require
-from resolvers.reads import Page, check_page_size
+from resolvers.reads import Page, check_page_size, of_each, pages
 from resolvers.services import Services
 from resolvers.settling import settle
 
@@ -95,29 +94,26 @@ async def accounts(services: Services, ids: Sequence[int]) -> list[Account | Non
     return [found.get(id_) for id_ in ids]
 
 
-async def account_page(
+async def account_pages(
     services: Services,
+    customer_ids: Sequence[int],
     caller: Caller | None,
-    customer_id: int,
     chosen: AccountFilter,
     *,
     first: int,
     after: tuple[str, int] | None,
-) -> Page[Account]:
-    """Accounts of a customer that was reached already, in the order of their names."""
+) -> list[Page[Account]]:
+    """A page of the accounts of each customer that was reached already, in the order of their names."""
     require(caller, *PEOPLE)
     check_page_size(first)
-    await settle(services, [customer_id])
-    async with services.database.read() as session:
-        rows = await accounts_page(session, customer_id, chosen, first=first + 1, after=after)
-    return Page(rows[:first], len(rows) > first)
+    await settle(services, customer_ids)
+    return pages(await of_each(services, customer_ids, accounts_page, chosen, first=first + 1, after=after), first)
 
 
-async def account_count(services: Services, customer_id: int, chosen: AccountFilter) -> int:
-    """How many accounts of a customer match."""
-    await settle(services, [customer_id])
-    async with services.database.read() as session:
-        return await accounts_count(session, customer_id, chosen)
+async def account_totals(services: Services, customer_ids: Sequence[int], chosen: AccountFilter) -> list[int]:
+    """How many accounts of each customer match, in the same places."""
+    await settle(services, customer_ids)
+    return await of_each(services, customer_ids, account_counts, chosen)
 
 
 async def group(services: Services, caller: Caller | None, group_id: int) -> Group | None:
@@ -133,56 +129,61 @@ async def group(services: Services, caller: Caller | None, group_id: int) -> Gro
 async def groups(services: Services, customer_ids: Sequence[int]) -> list[list[Group]]:
     """The groups of each customer, in the same places."""
     await settle(services, customer_ids)
-    async with services.database.read() as session:
-        found = await groups_of_customers(session, customer_ids)
-    return [found.get(id_, []) for id_ in customer_ids]
+    return await of_each(services, customer_ids, groups_of_customers)
 
 
 async def account_groups(services: Services, account_ids: Sequence[int]) -> list[list[Group]]:
     """The groups of each account, in the same places; of accounts that were read, and so settled, before."""
-    async with services.database.read() as session:
-        found = await groups_of_accounts(session, account_ids)
-    return [found.get(id_, []) for id_ in account_ids]
+    return await of_each(services, account_ids, groups_of_accounts)
 
 
 async def group_sizes(services: Services, group_ids: Sequence[int]) -> list[int]:
     """How many accounts each group has, in the same places; of groups that were read, and so settled, before."""
-    async with services.database.read() as session:
-        found = await member_counts(session, group_ids)
-    return [found.get(id_, 0) for id_ in group_ids]
+    return await of_each(services, group_ids, member_counts)
 
 
-async def capacity_known(services: Services, customer: Customer, on: date, known_at: datetime | None) -> int:
-    """Capacity on a day, as was known at an instant; as is known now where none is given."""
-    async with services.database.read() as session:
-        stored = (await contracts_by_customer(session, [customer.id], known_at)).get(customer.id)
-    return capacity_on(stored.contract if stored else None, on)
+async def counted_on(services: Services, customers: Sequence[Customer], on: date | None) -> list[int | DayInTheFuture]:
+    """How many accounts of each customer count against capacity now, or counted at the end of an earlier day.
 
-
-async def counted_on(services: Services, customer: Customer, on: date | None) -> int:
-    """How many accounts count against capacity now, or counted at the end of an earlier day.
-
-    Raises:
-        DayInTheFuture.
+    In the same places, as are refusals: where the day is to come.
     """
-    await settle(services, [customer.id])
-    today = customer.day_at(services.clock())
+    await settle(services, [customer.id for customer in customers])
+    now = services.clock()
+    ids = [customer.id for customer in customers]
     async with services.database.read() as session:
-        if on is None or on == today:
-            return await counted_count(session, customer.id)
-        if on > today:
-            raise DayInTheFuture(day=on, today=today)
-        return await counted_before(session, customer.id, customer.day_begins_at(on + ONE_DAY))
+        if on is None:
+            counts = await counted_counts(session, ids)
+            return [counts[id_] for id_ in ids]
+        days = {customer.time_zone: customer.day_at(now) for customer in customers}
+        ends = {item.time_zone: item.day_begins_at(min(on, days[item.time_zone]) + ONE_DAY) for item in customers}
+        earlier = await counted_before(session, [item.id for item in customers if on < days[item.time_zone]], ends)
+        counts = await counted_counts(session, [item.id for item in customers if on == days[item.time_zone]])
+    return [
+        DayInTheFuture(day=on, today=days[item.time_zone])
+        if on > days[item.time_zone]
+        else earlier.get(item.id, counts[item.id])
+        for item in customers
+    ]
 
 
-async def upcoming_falls(services: Services, customer: Customer) -> list[FallEffect]:
-    """The days to come on which capacity falls, with everybody each would deactivate if nothing else changes."""
-    await settle(services, [customer.id])
+async def upcoming_falls(services: Services, customers: Sequence[Customer]) -> list[list[FallEffect]]:
+    """The days to come on which capacity falls, with everybody each would deactivate if nothing else changes.
+
+    Of each customer, in the same places.
+    """
+    ids = [customer.id for customer in customers]
+    await settle(services, ids)
     async with services.database.read() as session:
-        stored = (await contracts_by_customer(session, [customer.id])).get(customer.id)
-        if stored is None:
-            return []
-        return await _effects(session, customer, customer.day_at(services.clock()), stored.contract.ends_before)
+        contracts = await contracts_by_customer(session, ids)
+        accounts = await counted_with_status(session, list(contracts))
+    now = services.clock()
+    found = []
+    for customer in customers:
+        stored = contracts.get(customer.id)
+        counted = [account for account, _ in accounts[customer.id]] if stored else []
+        ends_before = stored.contract.ends_before if stored else date.min
+        found.append(_effects(customer, stored, counted, customer.day_at(now), ends_before))
+    return found
 
 
 async def preview(services: Services, caller: Caller | None, customer_id: int | None, on: date) -> Preview:
@@ -202,26 +203,26 @@ async def preview(services: Services, caller: Caller | None, customer_id: int | 
         if on < today:
             raise DayInThePast(day=on, today=today)
         stored = (await contracts_by_customer(session, [meant])).get(meant)
-        until_then = await _effects(session, customer, today, on) if stored else []
-        counted = until_then[-1].counted_after if until_then else await counted_count(session, meant)
+        accounts = await counted_accounts(session, meant)
+    until_then = _effects(customer, stored, accounts, today, on)
+    counted = until_then[-1].counted_after if until_then else len(accounts)
     effect = until_then[-1] if until_then and until_then[-1].fall.on == on else None
     return Preview(customer, on, capacity_on(stored.contract if stored else None, on), counted, effect)
 
 
-async def fall_page(services: Services, customer_id: int, *, first: int, before_id: int | None) -> Page[HandledFall]:
-    """Falls of a customer that were handled, newest first."""
+async def fall_pages(
+    services: Services, customer_ids: Sequence[int], *, first: int, before_id: int | None
+) -> list[Page[HandledFall]]:
+    """A page of each customer's falls that were handled, newest first, in the same places."""
     check_page_size(first)
-    await settle(services, [customer_id])
-    async with services.database.read() as session:
-        rows = await falls_page(session, customer_id, first=first + 1, before_id=before_id)
-    return Page(rows[:first], len(rows) > first)
+    await settle(services, customer_ids)
+    return pages(await of_each(services, customer_ids, falls_page, first=first + 1, before_id=before_id), first)
 
 
-async def fall_count(services: Services, customer_id: int) -> int:
-    """How many falls of a customer were handled."""
-    await settle(services, [customer_id])
-    async with services.database.read() as session:
-        return await falls_count(session, customer_id)
+async def fall_totals(services: Services, customer_ids: Sequence[int]) -> list[int]:
+    """How many falls of each customer were handled, in the same places."""
+    await settle(services, customer_ids)
+    return await of_each(services, customer_ids, fall_counts)
 
 
 async def fall(services: Services, caller: Caller | None, fall_id: int) -> HandledFall | None:
@@ -241,44 +242,44 @@ async def falls(services: Services, ids: Sequence[int]) -> list[HandledFall | No
     return [found.get(id_) for id_ in ids]
 
 
-async def deactivation_page(
-    services: Services, caller: Caller | None, fall_id: int, *, first: int, after: int | None
-) -> Page[StoredDeactivation]:
-    """Whom a fall deactivated, newest account first."""
+async def deactivation_pages(
+    services: Services, fall_ids: Sequence[int], caller: Caller | None, *, first: int, after: int
+) -> list[Page[StoredDeactivation]]:
+    """A page of those whom each fall deactivated, newest account first, after a position; in the same places."""
     require(caller, *PEOPLE)
     check_page_size(first)
-    async with services.database.read() as session:
-        rows = await deactivations_page(session, fall_id, first=first + 1, after=after)
-    return Page(rows[:first], len(rows) > first)
+    return pages(await of_each(services, fall_ids, deactivations_page, first=first + 1, after=after), first)
 
 
-async def event_page(
+async def event_pages(
     services: Services,
+    customer_ids: Sequence[int],
     caller: Caller | None,
-    customer_id: int,
     account_id: int | None,
     *,
     first: int,
     before_id: int | None,
-) -> Page[Event]:
-    """What happened to a customer, or to one of its accounts, newest first."""
+) -> list[Page[Event]]:
+    """A page of what happened to each customer, newest first, in the same places; to one account where one is named."""
     require(caller, *PEOPLE)
     check_page_size(first)
-    await settle(services, [customer_id])
-    async with services.database.read() as session:
-        rows = await events_page(session, customer_id, account_id=account_id, first=first + 1, before_id=before_id)
-    return Page(rows[:first], len(rows) > first)
+    await settle(services, customer_ids)
+    rows = await of_each(
+        services, customer_ids, events_page, account_id=account_id, first=first + 1, before_id=before_id
+    )
+    return pages(rows, first)
 
 
-async def event_count(services: Services, customer_id: int, account_id: int | None) -> int:
-    """How many events there are of a customer, or of one of its accounts."""
-    await settle(services, [customer_id])
-    async with services.database.read() as session:
-        return await events_count(session, customer_id, account_id)
+async def event_totals(services: Services, customer_ids: Sequence[int], account_id: int | None) -> list[int]:
+    """How many events there are of each customer, in the same places; of one account where one is named."""
+    await settle(services, customer_ids)
+    return await of_each(services, customer_ids, event_counts, account_id)
 
 
-async def _effects(session: AsyncSession, customer: Customer, after: date, until: date) -> list[FallEffect]:
-    stored = (await contracts_by_customer(session, [customer.id]))[customer.id]
-    counted = await counted_accounts(session, customer.id)
+def _effects(
+    customer: Customer, stored: StoredContract | None, counted: Sequence[CountedAccount], after: date, until: date
+) -> list[FallEffect]:
+    if stored is None:
+        return []
     policy = customer.deactivation_policy
     return list(effects(stored.contract, counted, policy, customer, after=after, until=until))

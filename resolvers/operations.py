@@ -11,6 +11,8 @@ from db.operations import add_operations, operation_document
 
 DIGESTS = {32: "md5", 40: "sha1", 64: "sha256"}
 """By their length in hexadecimal digits: what Relay, graphql-codegen and Apollo name documents by, untold otherwise."""
+SHA_256 = "sha256:"
+"""What may stand before an id: the draft of GraphQL over HTTP asks for it, and graphql-codegen writes it."""
 CACHED_MAX = 1_000
 
 
@@ -32,11 +34,12 @@ async def register(database: Database, documents: Mapping[str, str], now: dateti
     Raises:
         ValueError: an id is no hash of its document.
     """
-    for id_, document in documents.items():
+    plain = {id_.removeprefix(SHA_256): document for id_, document in documents.items()}
+    for id_, document in plain.items():
         if not is_id_of(id_, document):
             raise ValueError(f"{id_!r} is not the SHA-256, SHA-1 or MD5 of its document")
     async with database.write() as session:
-        return await add_operations(session, documents, now)
+        return await add_operations(session, plain, now)
 
 
 class Operations:

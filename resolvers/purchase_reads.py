@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 from db.documents import (
     StoredDocument,
-    balance,
+    balances,
+    document_counts,
     documents_by_id,
-    documents_count,
     documents_of_purchases,
     documents_page,
-    entries_of_purchase,
+    entries_of_purchases,
 )
-from db.purchases import purchase_of_contract_order, purchases_by_id, purchases_count, purchases_page
+from db.purchases import purchase_counts, purchase_of_contract_order, purchases_by_id, purchases_page
 from domain.ledger import LedgerEntry
 from domain.purchases import ContractOrder, Purchase
 from resolvers.access import Caller, Role, require
-from resolvers.reads import Page, check_page_size
+from resolvers.reads import Page, check_page_size, of_each, pages
 from resolvers.services import Services
 from resolvers.settling import settle
 
@@ -58,52 +58,44 @@ async def purchases(services: Services, ids: Sequence[int]) -> list[Purchase | N
 
 async def documents_by_purchase(services: Services, purchase_ids: Sequence[int]) -> list[list[StoredDocument]]:
     """The invoice of each purchase and what was taken back of it, in the same places."""
-    async with services.database.read() as session:
-        found = await documents_of_purchases(session, purchase_ids)
-    return [found[id_] for id_ in purchase_ids]
+    return await of_each(services, purchase_ids, documents_of_purchases)
 
 
-async def purchase_page(services: Services, customer_id: int, *, first: int, before_id: int | None) -> Page[Purchase]:
-    """Purchases of a customer, newest first."""
+async def purchase_pages(
+    services: Services, customer_ids: Sequence[int], *, first: int, before_id: int | None
+) -> list[Page[Purchase]]:
+    """A page of each customer's purchases, newest first, in the same places."""
     check_page_size(first)
-    await settle(services, [customer_id])
-    async with services.database.read() as session:
-        rows = await purchases_page(session, customer_id, first=first + 1, before_id=before_id)
-    return Page(rows[:first], len(rows) > first)
+    await settle(services, customer_ids)
+    return pages(await of_each(services, customer_ids, purchases_page, first=first + 1, before_id=before_id), first)
 
 
-async def purchase_count(services: Services, customer_id: int) -> int:
-    """How many purchases a customer has."""
-    async with services.database.read() as session:
-        return await purchases_count(session, customer_id)
+async def purchase_totals(services: Services, customer_ids: Sequence[int]) -> list[int]:
+    """How many purchases each customer has, in the same places."""
+    return await of_each(services, customer_ids, purchase_counts)
 
 
-async def document_page(
-    services: Services, customer_id: int, *, first: int, before_id: int | None
-) -> Page[StoredDocument]:
-    """Invoices and credit notes of a customer, newest first."""
+async def document_pages(
+    services: Services, customer_ids: Sequence[int], *, first: int, before_id: int | None
+) -> list[Page[StoredDocument]]:
+    """A page of each customer's invoices and credit notes, newest first, in the same places."""
     check_page_size(first)
-    async with services.database.read() as session:
-        rows = await documents_page(session, customer_id, first=first + 1, before_id=before_id)
-    return Page(rows[:first], len(rows) > first)
+    return pages(await of_each(services, customer_ids, documents_page, first=first + 1, before_id=before_id), first)
 
 
-async def document_count(services: Services, customer_id: int) -> int:
-    """How many invoices and credit notes a customer has."""
-    async with services.database.read() as session:
-        return await documents_count(session, customer_id)
+async def document_totals(services: Services, customer_ids: Sequence[int]) -> list[int]:
+    """How many invoices and credit notes each customer has, in the same places."""
+    return await of_each(services, customer_ids, document_counts)
 
 
-async def entries(services: Services, purchase_id: int) -> list[LedgerEntry]:
-    """A purchase's entries in the ledger, oldest first."""
-    async with services.database.read() as session:
-        return await entries_of_purchase(session, purchase_id)
+async def entries(services: Services, purchase_ids: Sequence[int]) -> list[list[LedgerEntry]]:
+    """The entries of each purchase in the ledger, oldest first, in the same places."""
+    return await of_each(services, purchase_ids, entries_of_purchases)
 
 
-async def customer_balance(services: Services, customer_id: int) -> int:
-    """What a customer owes, in minor units; below zero where money is to be given back."""
-    async with services.database.read() as session:
-        return await balance(session, customer_id)
+async def customer_balances(services: Services, customer_ids: Sequence[int]) -> list[int]:
+    """What each customer owes, in minor units, in the same places; below zero where money is to be given back."""
+    return await of_each(services, customer_ids, balances)
 
 
 def _reaches(caller: Caller, customer_id: int) -> bool:

@@ -1,13 +1,13 @@
 """Purchases: placed with their orders, checked out, confirmed, cancelled; and money that arrives for them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.contracts import add_licence, add_plan_change, add_term, bring_forward, raise_version
-from db.documents import add_entry, entries_of_purchase
+from db.documents import add_entry, entries_of_purchases
 from db.payments import payments_of_purchase
 from db.purchases import add_contract_order, add_purchase, move_purchase, purchases_by_id
 from db.spot_orders import add_spot_order
@@ -243,7 +243,8 @@ async def record_refund(
         request = KeyedRequest.of("refundRecord", purchase.customer_id, idempotency_key, command)
         if await request.earlier_result(session) is not None:
             return purchase
-        to_give_back = -sum(entry.amount_minor for entry in await entries_of_purchase(session, purchase.id))
+        (entries,) = (await entries_of_purchases(session, [purchase.id])).values()
+        to_give_back = -sum(entry.amount_minor for entry in entries)
         for payment in await payments_of_purchase(session, purchase.id):
             to_give_back -= payment.refund_wanted_minor - payment.refunded_minor  # on its way to the card
         if not 1 <= amount_minor <= to_give_back:
@@ -409,5 +410,5 @@ async def _owed(session: AsyncSession, purchase: Purchase) -> int:
         return purchase.total_minor
     if purchase.status is not OrderStatus.CONFIRMED:
         return 0
-    entries: Sequence[LedgerEntry] = await entries_of_purchase(session, purchase.id)
+    (entries,) = (await entries_of_purchases(session, [purchase.id])).values()
     return sum(entry.amount_minor for entry in entries)

@@ -15,7 +15,7 @@ from db.quotes import (
     mark_accepted,
     mark_ordered,
     quote_by_id,
-    quotes_count,
+    quote_counts,
     quotes_page,
     recommendation_by_id,
 )
@@ -47,7 +47,7 @@ from resolvers.documents import draft, plan_on
 from resolvers.fields import renamed
 from resolvers.idempotency import KeyedRequest
 from resolvers.purchases import Basket, SpotItems
-from resolvers.reads import Page, check_page_size
+from resolvers.reads import Page, check_page_size, of_each, pages
 from resolvers.recommend import Recommendation, RecommendCommand, recommend
 from resolvers.services import Services
 from resolvers.settling import open_customer, settle
@@ -231,19 +231,18 @@ async def quote(services: Services, caller: Caller | None, quote_id: int) -> Quo
         return await quote_by_id(session, quote_id)
 
 
-async def quote_page(services: Services, customer_id: int, *, first: int, before_id: int | None) -> Page[Quote]:
-    """Quotes of a customer that was reached already, newest first."""
+async def quote_pages(
+    services: Services, customer_ids: Sequence[int], *, first: int, before_id: int | None
+) -> list[Page[Quote]]:
+    """A page of each customer's quotes, newest first, in the same places; of customers that were reached already."""
     check_page_size(first)
-    await settle(services, [customer_id])
-    async with services.database.read() as session:
-        rows = await quotes_page(session, customer_id, first=first + 1, before_id=before_id)
-    return Page(rows[:first], len(rows) > first)
+    await settle(services, customer_ids)
+    return pages(await of_each(services, customer_ids, quotes_page, first=first + 1, before_id=before_id), first)
 
 
-async def quote_count(services: Services, customer_id: int) -> int:
-    """How many quotes a customer has."""
-    async with services.database.read() as session:
-        return await quotes_count(session, customer_id)
+async def quote_totals(services: Services, customer_ids: Sequence[int]) -> list[int]:
+    """How many quotes each customer has, in the same places."""
+    return await of_each(services, customer_ids, quote_counts)
 
 
 async def _opened(services: Services, session: AsyncSession, caller: Caller, customer_id: int) -> Work:

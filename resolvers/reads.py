@@ -4,10 +4,12 @@ The functions that take many keys use a constant number of SQL statements. Those
 access; the others are for objects reached through one that was checked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Generic, TypeVar
+from datetime import date, datetime
+from typing import Concatenate, Generic, ParamSpec, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.catalogue import all_plans
 from db.contracts import StoredContract, contracts_by_customer, customer_of_contract
@@ -24,6 +26,7 @@ from resolvers.access import Caller, Role, customer_in_reach, require
 from resolvers.services import Services
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 PAGE_SIZE_MAX = 100
 WINDOW_DAYS_MAX = 3_700
@@ -101,10 +104,12 @@ async def customers(services: Services, ids: Sequence[int]) -> list[Customer | N
     return [found.get(id_) for id_ in ids]
 
 
-async def contracts(services: Services, customer_ids: Sequence[int]) -> list[StoredContract | None]:
-    """Main contracts by customer, in the same places; None on the Free plan."""
+async def contracts(
+    services: Services, customer_ids: Sequence[int], known_at: datetime | None
+) -> list[StoredContract | None]:
+    """Main contracts by customer, in the same places, as was known at an instant, or is now; None on the Free plan."""
     async with services.database.read() as session:
-        found = await contracts_by_customer(session, customer_ids)
+        found = await contracts_by_customer(session, customer_ids, known_at)
     return [found.get(id_) for id_ in customer_ids]
 
 
@@ -113,16 +118,13 @@ async def spot_order_pages(
 ) -> list[Page[SpotOrder]]:
     """A page of each customer's orders, newest first, in the same places."""
     check_page_size(first)
-    async with services.database.read() as session:
-        pages = await spot_orders_page(session, customer_ids, first=first + 1, before_id=before_id)
-    return [Page(pages[id_][:first], len(pages[id_]) > first) for id_ in customer_ids]
+    rows = await of_each(services, customer_ids, spot_orders_page, first=first + 1, before_id=before_id)
+    return pages(rows, first)
 
 
-async def spot_order_count(services: Services, customer_ids: Sequence[int]) -> list[int]:
+async def spot_order_totals(services: Services, customer_ids: Sequence[int]) -> list[int]:
     """How many orders each customer has, in the same places."""
-    async with services.database.read() as session:
-        counts = await spot_order_counts(session, customer_ids)
-    return [counts.get(id_, 0) for id_ in customer_ids]
+    return await of_each(services, customer_ids, spot_order_counts)
 
 
 def timeline(contract: MainContract | None, starts_on: date, ends_before: date) -> tuple[CapacityStep, ...]:
@@ -134,6 +136,24 @@ def timeline(contract: MainContract | None, starts_on: date, ends_before: date) 
     if not 0 < (ends_before - starts_on).days <= WINDOW_DAYS_MAX:
         raise WindowInvalid(starts_on=starts_on, ends_before=ends_before, days_max=WINDOW_DAYS_MAX)
     return capacity_timeline(contract, Period(starts_on, ends_before))
+
+
+async def of_each(
+    services: Services,
+    ids: Sequence[int],
+    load: Callable[Concatenate[AsyncSession, Sequence[int], P], Awaitable[Mapping[int, T]]],
+    *args: P.args,
+    **more: P.kwargs,
+) -> list[T]:
+    """What is stored for each of these ids, in their places, read at once."""
+    async with services.database.read() as session:
+        found = await load(session, ids, *args, **more)
+    return [found[id_] for id_ in ids]
+
+
+def pages(rows: Iterable[Sequence[T]], first: int) -> list[Page[T]]:
+    """A page of each, where up to one row more was read than a page has."""
+    return [Page(each[:first], len(each) > first) for each in rows]
 
 
 def check_page_size(first: int) -> None:

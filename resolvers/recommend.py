@@ -93,6 +93,7 @@ async def recommend(services: Services, caller: Caller | None, command: Recommen
     """
     with services.turns.taken_by(require(caller)):
         question = await _question(services, caller, command)
+        await services.database.let_go()
         return _priced(question, await services.answers.solve(question.version, question.problem, command.seconds))
 
 

@@ -2,13 +2,23 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.access import StoredToken, add_token, change_token, save_revoked, token_by_hash, token_by_id, valid_tokens
+from db.access import (
+    StoredToken,
+    add_token,
+    change_token,
+    save_revoked,
+    token_by_hash,
+    token_by_id,
+    valid_tokens,
+    valid_tokens_of_customers,
+)
 from db.engine import Database
 from domain.errors import NotFound
 from domain.token_errors import OverlapOutOfRange, TokenNotOurs
@@ -95,17 +105,27 @@ async def revoke(services: Services, caller: Caller | None, token_id: int) -> St
         return await _ended(session, found, now)
 
 
-async def tokens_of(services: Services, caller: Caller | None, customer_id: int | None) -> list[StoredToken]:
-    """Those that may still be used, newest first: of a customer's owners, or of everybody where none is named.
+async def every_token(services: Services, caller: Caller | None) -> list[StoredToken]:
+    """What may still be used, of everybody, newest first, at most 100."""
+    require(caller, Role.OPERATOR)
+    async with services.database.read() as session:
+        return await valid_tokens(session, services.sign_in_clock())
+
+
+async def tokens_of_customers(
+    services: Services, customer_ids: Sequence[int], caller: Caller | None
+) -> list[list[StoredToken]]:
+    """What each customer's owners may still use, newest first, at most 100, in the same places.
 
     Raises:
         NotFound: an owner asks for somebody else's.
     """
     signed_in = require(caller, Role.OWNER, Role.OPERATOR)
-    if signed_in.role is Role.OWNER and customer_id != signed_in.customer_id:
+    if signed_in.role is Role.OWNER and set(customer_ids) != {signed_in.customer_id}:
         raise NotFound(field="customerId")
     async with services.database.read() as session:
-        return await valid_tokens(session, services.sign_in_clock(), customer_id)
+        found = await valid_tokens_of_customers(session, services.sign_in_clock(), customer_ids)
+    return [found[id_] for id_ in customer_ids]
 
 
 async def _ended(session: AsyncSession, token: StoredToken, at: datetime) -> StoredToken:

@@ -37,7 +37,7 @@ from domain.webhooks import (
     started_again,
 )
 from resolvers.access import Caller, Role, customer_in_reach, require
-from resolvers.reads import Page, check_page_size
+from resolvers.reads import Page, check_page_size, of_each, pages
 from resolvers.services import Services, system_clock
 from resolvers.settling import open_customer
 
@@ -137,12 +137,10 @@ async def endpoint(services: Services, caller: Caller | None, endpoint_id: int) 
     return found if found is not None and _reaches(signed_in, found) else None
 
 
-async def endpoints(services: Services, caller: Caller | None, customer_ids: Sequence[int]) -> list[list[Endpoint]]:
+async def endpoints(services: Services, customer_ids: Sequence[int], caller: Caller | None) -> list[list[Endpoint]]:
     """The endpoints of each customer, in the same places, oldest first; of customers that were reached already."""
     require(caller, *ROLES)
-    async with services.database.read() as session:
-        found = await endpoints_of_customers(session, customer_ids)
-    return [found.get(id_, []) for id_ in customer_ids]
+    return await of_each(services, customer_ids, endpoints_of_customers)
 
 
 async def every_endpoint(services: Services) -> list[tuple[Endpoint, int]]:
@@ -155,17 +153,15 @@ async def every_endpoint(services: Services) -> list[tuple[Endpoint, int]]:
 
 async def pending(services: Services, endpoint_ids: Sequence[int]) -> list[int]:
     """How many events wait to be delivered to each endpoint, in the same places."""
-    async with services.database.read() as session:
-        counts = await pending_counts(session, endpoint_ids)
-    return [counts.get(id_, 0) for id_ in endpoint_ids]
+    return await of_each(services, endpoint_ids, pending_counts)
 
 
-async def delivery_page(services: Services, endpoint_id: int, *, first: int, before_id: int | None) -> Page[Delivery]:
-    """Attempts to deliver to an endpoint that was reached already, newest first."""
+async def delivery_pages(
+    services: Services, endpoint_ids: Sequence[int], *, first: int, before_id: int | None
+) -> list[Page[Delivery]]:
+    """A page of the attempts to deliver to each endpoint, newest first; of endpoints that were reached already."""
     check_page_size(first)
-    async with services.database.read() as session:
-        rows = await deliveries_page(session, endpoint_id, first=first + 1, before_id=before_id)
-    return Page(rows[:first], len(rows) > first)
+    return pages(await of_each(services, endpoint_ids, deliveries_page, first=first + 1, before_id=before_id), first)
 
 
 @asynccontextmanager

@@ -1,5 +1,7 @@
 """Accounts and their groups: the objects and their connections."""
 
+from asyncio import gather
+from collections.abc import Iterable
 from datetime import datetime
 
 import strawberry
@@ -8,10 +10,9 @@ from db.accounts import AccountFilter
 from db.groups import Group
 from domain.accounts import Account as DomainAccount
 from domain.accounts import AccountStatus
-from resolvers import account_reads
 from resolvers.reads import Page
 from schema.context import Info
-from schema.relay import Node, PageInfo, cursor, global_id
+from schema.relay import Node, PageInfo, cursor, global_id, page_info
 
 
 @strawberry.type(description="A customer's group of accounts.")
@@ -83,6 +84,11 @@ async def loaded_account(info: Info, account_id: int) -> Account:
     return account(found)
 
 
+async def loaded_accounts(info: Info, account_ids: Iterable[int]) -> list[Account]:
+    """Accounts that are known to exist, in the same places, loaded together."""
+    return await gather(*(loaded_account(info, account_id) for account_id in account_ids))
+
+
 @strawberry.type(description="An account in a connection.")
 class AccountEdge:
     cursor: str = strawberry.field(description="Where this account stands in the connection.")
@@ -98,11 +104,13 @@ class AccountConnection:
 
     @strawberry.field(description="How many accounts match in all. Counted only when asked for.")
     async def total_count(self, info: Info) -> int:
-        return await account_reads.account_count(info.context.services, self.customer_id, self.chosen)
+        return await info.context.account_totals.load(self.customer_id, self.chosen)
 
 
-def account_connection(customer_id: int, chosen: AccountFilter, page: Page[DomainAccount]) -> AccountConnection:
+def account_connection(
+    customer_id: int, chosen: AccountFilter, page: Page[DomainAccount], after: str | None
+) -> AccountConnection:
     """A page of accounts as AccountConnection."""
     edges = [AccountEdge(cursor=cursor(item.name, item.id), node=account(item)) for item in page.items]
-    info = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+    info = page_info(edges, after, has_next=page.has_next)
     return AccountConnection(edges=edges, page_info=info, customer_id=customer_id, chosen=chosen)

@@ -1,33 +1,110 @@
 """What resolvers find in ``info.context``: the services, who is asking, and the request's loaders."""
 
-from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from db.contracts import StoredContract
-from db.documents import StoredDocument
-from db.falls import HandledFall
-from db.groups import Group
-from domain.accounts import Account
-from domain.customers import Customer
-from domain.orders import SpotOrder
-from domain.purchases import Purchase
-from domain.webhooks import Endpoint
-from resolvers import account_reads, purchase_reads, reads
-from resolvers import webhooks as webhook_use_cases
-from resolvers.access import Caller
-from resolvers.reads import Page
+from db.engine import DatabaseUnavailableError
+from domain.errors import RuleError
+from resolvers import account_reads, purchase_reads, quotes, reads, tokens, webhooks
+from resolvers.access import AccessError, Caller
 from resolvers.services import Services
 
-OrdersKey = tuple[int, int, int | None]
-"""A page of orders: customer, page size, and the id it comes before."""
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+P = ParamSpec("P")
+Load = Callable[Concatenate[Services, Sequence[Key], P], Awaitable[Sequence[Value | RuleError]]]
+"""Reads something for each of many keys, all with the same arguments. Refusals may stand in a value's place."""
+
+
+class Batches(Generic[Key, P, Value]):
+    """What fields ask for at the same time, each for one object, is read together: once for each set of arguments.
+
+    So a level of a query takes as many SQL statements for many objects as for one.
+    """
+
+    def __init__(self, load: Load[Key, P, Value], services: Services) -> None:
+        self._load, self._services = load, services
+        self._loaders: dict[Hashable, DataLoader[Key, Value]] = {}
+
+    def load(self, key: Key, *args: P.args, **more: P.kwargs) -> Awaitable[Value]:
+        """What there is for a key. Arguments are told apart by how they are given: give them in one way."""
+        given = (args, *more.items())
+        if given not in self._loaders:
+            self._loaders[given] = DataLoader(lambda keys: self._values(keys, *args, **more))
+        return self._loaders[given].load(key)
+
+    async def _values(self, keys: Sequence[Key], *args: P.args, **more: P.kwargs) -> Sequence[Value | BaseException]:
+        try:
+            return await self._load(self._services, keys, *args, **more)
+        except (RuleError, AccessError, DatabaseUnavailableError):
+            raise  # it is the same for every key
+        except Exception:
+            if len(keys) == 1:
+                raise
+        # One of them is to blame. The others must not suffer from being asked for at the same time.
+        return [await self._alone(key, *args, **more) for key in keys]
+
+    async def _alone(self, key: Key, *args: P.args, **more: P.kwargs) -> Value | BaseException:
+        try:
+            return (await self._load(self._services, [key], *args, **more))[0]
+        except Exception as error:  # noqa: BLE001 # it is raised where the value is waited for
+            return error
+
+
+class Loader(Generic[Key, P, Value]):
+    """Batches that a context makes when they are first asked for: most requests need few of them."""
+
+    def __init__(self, load: Load[Key, P, Value]) -> None:
+        self._load = load
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, context: "Context", _owner: type) -> Batches[Key, P, Value]:
+        # From now on the attribute of the context itself is found first.
+        made = Batches(self._load, context.services)
+        context.__dict__[self._name] = made
+        return made
 
 
 class Context:
     """One request's context. A sign-in that failed is raised by the first field that needs the caller."""
+
+    contracts = Loader(reads.contracts)
+    customers = Loader(reads.customers)
+    spot_order_pages = Loader(reads.spot_order_pages)
+    spot_order_totals = Loader(reads.spot_order_totals)
+    access_tokens = Loader(tokens.tokens_of_customers)
+    accounts = Loader(account_reads.accounts)
+    account_pages = Loader(account_reads.account_pages)
+    account_totals = Loader(account_reads.account_totals)
+    account_groups = Loader(account_reads.account_groups)
+    groups = Loader(account_reads.groups)
+    group_sizes = Loader(account_reads.group_sizes)
+    counted_on = Loader(account_reads.counted_on)
+    upcoming_falls = Loader(account_reads.upcoming_falls)
+    capacity_falls = Loader(account_reads.falls)
+    fall_pages = Loader(account_reads.fall_pages)
+    fall_totals = Loader(account_reads.fall_totals)
+    deactivation_pages = Loader(account_reads.deactivation_pages)
+    event_pages = Loader(account_reads.event_pages)
+    event_totals = Loader(account_reads.event_totals)
+    purchases = Loader(purchase_reads.purchases)
+    purchase_pages = Loader(purchase_reads.purchase_pages)
+    purchase_totals = Loader(purchase_reads.purchase_totals)
+    purchase_documents = Loader(purchase_reads.documents_by_purchase)
+    purchase_entries = Loader(purchase_reads.entries)
+    document_pages = Loader(purchase_reads.document_pages)
+    document_totals = Loader(purchase_reads.document_totals)
+    balances = Loader(purchase_reads.customer_balances)
+    quote_pages = Loader(quotes.quote_pages)
+    quote_totals = Loader(quotes.quote_totals)
+    webhook_endpoints = Loader(webhooks.endpoints)
+    webhooks_pending = Loader(webhooks.pending)
+    delivery_pages = Loader(webhooks.delivery_pages)
 
     def __init__(self, services: Services, caller: Caller | None, sign_in_failure: Exception | None = None) -> None:
         self.services = services
@@ -35,19 +112,11 @@ class Context:
         """What the request's ``extensions`` ask for beside the operation."""
         self._caller = caller
         self._sign_in_failure = sign_in_failure
-        self.contracts: DataLoader[int, StoredContract | None] = DataLoader(self._load_contracts)
-        self.customers: DataLoader[int, Customer | None] = DataLoader(self._load_customers)
-        self.spot_order_pages: DataLoader[OrdersKey, Page[SpotOrder]] = DataLoader(self._load_pages)
-        self.spot_order_counts: DataLoader[int, int] = DataLoader(self._load_counts)
-        self.accounts: DataLoader[int, Account | None] = DataLoader(self._load_accounts)
-        self.account_groups: DataLoader[int, list[Group]] = DataLoader(self._load_account_groups)
-        self.groups: DataLoader[int, list[Group]] = DataLoader(self._load_groups)
-        self.group_sizes: DataLoader[int, int] = DataLoader(self._load_group_sizes)
-        self.capacity_falls: DataLoader[int, HandledFall | None] = DataLoader(self._load_falls)
-        self.webhook_endpoints: DataLoader[int, list[Endpoint]] = DataLoader(self._load_webhook_endpoints)
-        self.webhooks_pending: DataLoader[int, int] = DataLoader(self._load_webhooks_pending)
-        self.purchases: DataLoader[int, Purchase | None] = DataLoader(self._load_purchases)
-        self.purchase_documents: DataLoader[int, list[StoredDocument]] = DataLoader(self._load_documents)
+
+    def forget(self) -> None:
+        """Read everything anew from now on: mutations of one request run one after the other, and change it."""
+        for name in [name for name, value in vars(self).items() if isinstance(value, Batches)]:
+            del self.__dict__[name]
 
     @property
     def caller(self) -> Caller | None:
@@ -70,52 +139,6 @@ class Context:
     def token_id(self) -> int | None:
         """The token of who is asking; None where there is none that was accepted."""
         return self._caller.token_id if self._caller else None
-
-    async def _load_contracts(self, keys: list[int]) -> list[StoredContract | None]:
-        return await reads.contracts(self.services, keys)
-
-    async def _load_customers(self, keys: list[int]) -> list[Customer | None]:
-        return await reads.customers(self.services, keys)
-
-    async def _load_counts(self, keys: list[int]) -> list[int]:
-        return await reads.spot_order_count(self.services, keys)
-
-    async def _load_accounts(self, keys: list[int]) -> list[Account | None]:
-        return await account_reads.accounts(self.services, keys)
-
-    async def _load_account_groups(self, keys: list[int]) -> list[list[Group]]:
-        return await account_reads.account_groups(self.services, keys)
-
-    async def _load_groups(self, keys: list[int]) -> list[list[Group]]:
-        return await account_reads.groups(self.services, keys)
-
-    async def _load_group_sizes(self, keys: list[int]) -> list[int]:
-        return await account_reads.group_sizes(self.services, keys)
-
-    async def _load_falls(self, keys: list[int]) -> list[HandledFall | None]:
-        return await account_reads.falls(self.services, keys)
-
-    async def _load_purchases(self, keys: list[int]) -> list[Purchase | None]:
-        return await purchase_reads.purchases(self.services, keys)
-
-    async def _load_documents(self, keys: list[int]) -> list[list[StoredDocument]]:
-        return await purchase_reads.documents_by_purchase(self.services, keys)
-
-    async def _load_webhook_endpoints(self, keys: list[int]) -> list[list[Endpoint]]:
-        return await webhook_use_cases.endpoints(self.services, self.caller, keys)
-
-    async def _load_webhooks_pending(self, keys: list[int]) -> list[int]:
-        return await webhook_use_cases.pending(self.services, keys)
-
-    async def _load_pages(self, keys: list[OrdersKey]) -> list[Page[SpotOrder]]:
-        groups: dict[tuple[int, int | None], list[int]] = defaultdict(list)
-        for customer_id, first, before_id in keys:
-            groups[first, before_id].append(customer_id)
-        pages: dict[OrdersKey, Page[SpotOrder]] = {}
-        for (first, before_id), ids in groups.items():
-            found = await reads.spot_order_pages(self.services, ids, first=first, before_id=before_id)
-            pages.update({(id_, first, before_id): page for id_, page in zip(ids, found, strict=True)})
-        return [pages[key] for key in keys]
 
 
 Info = strawberry.Info[Context, Any]

@@ -7,9 +7,10 @@ import strawberry
 
 from db.accounts import AccountFilter
 from domain.accounts import AccountStatus
+from domain.capacity import capacity_on
 from domain.customers import Customer as DomainCustomer
 from domain.customers import CustomerKind, DeactivationPolicy
-from resolvers import account_reads, purchase_reads, quotes, reads, tokens
+from resolvers import reads
 from resolvers.reads import Page
 from schema.accounts import AccountConnection, AccountGroup, account_connection, account_group
 from schema.context import Info
@@ -27,7 +28,18 @@ from schema.money import Money
 from schema.plan_parts import money_or_null
 from schema.purchases import PurchaseConnection, purchase_connection
 from schema.quotes import QuoteConnection, quote_connection
-from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, parse_cursor
+from schema.relay import (
+    After,
+    First,
+    Node,
+    PageInfo,
+    cursor,
+    global_id,
+    key_of,
+    page_info,
+    parse_cursor,
+    parse_id_cursor,
+)
 from schema.spot_orders import SpotOrderConnection, SpotOrderEdge, spot_order
 from schema.tokens import AccessToken, access_token
 from schema.webhooks import WebhookEndpoint, webhook_endpoint
@@ -47,7 +59,7 @@ class Customer(Node):
 
     @strawberry.field(description="The main contract. Null on the Free plan.")
     async def main_contract(self, info: Info) -> MainContract | None:
-        stored = await info.context.contracts.load(self.record.id)
+        stored = await info.context.contracts.load(self.record.id, None)
         return main_contract(stored, self.currency) if stored else None
 
     @strawberry.field(
@@ -59,7 +71,7 @@ class Customer(Node):
         from_: Annotated[date, strawberry.argument(name="from", description="The first day.")],
         until: Annotated[date, strawberry.argument(description="The day after the last day, at most 3,700 days on.")],
     ) -> list[CapacityStep]:
-        stored = await info.context.contracts.load(self.record.id)
+        stored = await info.context.contracts.load(self.record.id, None)
         return [capacity_step(step) for step in reads.timeline(stored.contract if stored else None, from_, until)]
 
     @strawberry.field(description="Capacity on one day, in accounts: as it is known now, or as it was known earlier.")
@@ -73,7 +85,8 @@ class Customer(Node):
         ] = None,
     ) -> int:
         known_at = utc(as_known_at) if as_known_at is not None else None
-        return await account_reads.capacity_known(info.context.services, self.record, on, known_at)
+        stored = await info.context.contracts.load(self.record.id, known_at)
+        return capacity_on(stored.contract if stored else None, on)
 
     @strawberry.field(description="How many accounts count against capacity: ACTIVE and SUSPENDED ones.")
     async def account_count(
@@ -83,7 +96,7 @@ class Customer(Node):
             date | None, strawberry.argument(description="At the end of an earlier day. Left out, it is now.")
         ] = None,
     ) -> int:
-        return await account_reads.counted_on(info.context.services, self.record, on)
+        return await info.context.counted_on.load(self.record, on)
 
     @strawberry.field(description="Accounts in the order of their names. For owners and operators.")
     async def accounts(
@@ -107,10 +120,10 @@ class Customer(Node):
             key_of(group_id, "AccountGroup", "groupId") if group_id is not None else None,
             search,
         )
-        services, caller = info.context.services, info.context.caller
-        after_key = parse_cursor(after, str, int)
-        page = await account_reads.account_page(services, caller, self.record.id, chosen, first=first, after=after_key)
-        return account_connection(self.record.id, chosen, page)
+        page = await info.context.account_pages.load(
+            self.record.id, info.context.caller, chosen, first=first, after=parse_cursor(after, str, int)
+        )
+        return account_connection(self.record.id, chosen, page, after)
 
     @strawberry.field(description="Its groups of accounts, in the order of their names.")
     async def account_groups(self, info: Info) -> list[AccountGroup]:
@@ -121,16 +134,12 @@ class Customer(Node):
         " else changes."
     )
     async def upcoming_capacity_falls(self, info: Info) -> list[UpcomingCapacityFall]:
-        found = await account_reads.upcoming_falls(info.context.services, self.record)
-        return [upcoming_capacity_fall(effect) for effect in found]
+        return [upcoming_capacity_fall(effect) for effect in await info.context.upcoming_falls.load(self.record)]
 
     @strawberry.field(description="The days on which capacity fell, newest first.")
     async def capacity_falls(self, info: Info, first: First, after: After = None) -> CapacityFallConnection:
-        before = parse_cursor(after, int)
-        page = await account_reads.fall_page(
-            info.context.services, self.record.id, first=first, before_id=before[0] if before else None
-        )
-        return capacity_fall_connection(self.record.id, page)
+        page = await info.context.fall_pages.load(self.record.id, first=first, before_id=parse_id_cursor(after))
+        return capacity_fall_connection(self.record.id, page, after)
 
     @strawberry.field(description="What happened, newest first. For owners and operators.")
     async def events(
@@ -140,72 +149,54 @@ class Customer(Node):
         after: After = None,
         account_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only of this account.")] = None,
     ) -> CustomerEventConnection:
-        before = parse_cursor(after, int)
+        before_id = parse_id_cursor(after)
         account_key = key_of(account_id, "Account", "accountId") if account_id is not None else None
-        page = await account_reads.event_page(
-            info.context.services,
-            info.context.caller,
-            self.record.id,
-            account_key,
-            first=first,
-            before_id=before[0] if before else None,
+        page = await info.context.event_pages.load(
+            self.record.id, info.context.caller, account_key, first=first, before_id=before_id
         )
-        return event_connection(self.record.id, account_key, page)
+        return event_connection(self.record.id, account_key, page, after)
 
     @strawberry.field(description="Purchases, newest first.")
     async def purchases(self, info: Info, first: First, after: After = None) -> PurchaseConnection:
-        before = parse_cursor(after, int)
-        page = await purchase_reads.purchase_page(
-            info.context.services, self.record.id, first=first, before_id=before[0] if before else None
-        )
-        return purchase_connection(self.record.id, page)
+        page = await info.context.purchase_pages.load(self.record.id, first=first, before_id=parse_id_cursor(after))
+        return purchase_connection(self.record.id, page, after)
 
     @strawberry.field(description="Invoices and credit notes, newest first.")
     async def documents(self, info: Info, first: First, after: After = None) -> DocumentConnection:
-        before = parse_cursor(after, int)
-        page = await purchase_reads.document_page(
-            info.context.services, self.record.id, first=first, before_id=before[0] if before else None
-        )
-        return document_connection(self.record.id, page)
+        page = await info.context.document_pages.load(self.record.id, first=first, before_id=parse_id_cursor(after))
+        return document_connection(self.record.id, page, after)
 
     @strawberry.field(description="Quotes, newest first.")
     async def quotes(self, info: Info, first: First, after: After = None) -> QuoteConnection:
-        before = parse_cursor(after, int)
-        page = await quotes.quote_page(
-            info.context.services, self.record.id, first=first, before_id=before[0] if before else None
-        )
-        return quote_connection(self.record.id, page, self.today)
+        page = await info.context.quote_pages.load(self.record.id, first=first, before_id=parse_id_cursor(after))
+        return quote_connection(self.record.id, page, self.today, after)
 
     @strawberry.field(
         description="What it owes, below zero where money is to be given back. Null where an Int cannot hold it."
     )
     async def balance(self, info: Info) -> Money | None:
-        return money_or_null(
-            await purchase_reads.customer_balance(info.context.services, self.record.id), self.currency
-        )
+        return money_or_null(await info.context.balances.load(self.record.id), self.currency)
 
     @strawberry.field(description="Where its events are sent, oldest endpoint first. For owners and operators.")
     async def webhook_endpoints(self, info: Info) -> list[WebhookEndpoint]:
-        return [webhook_endpoint(found) for found in await info.context.webhook_endpoints.load(self.record.id)]
+        found = await info.context.webhook_endpoints.load(self.record.id, info.context.caller)
+        return [webhook_endpoint(item) for item in found]
 
     @strawberry.field(
         description="What its owners may still sign in with, newest first, at most 100. For owners and operators."
     )
     async def access_tokens(self, info: Info) -> list[AccessToken]:
-        found = await tokens.tokens_of(info.context.services, info.context.caller, self.record.id)
+        found = await info.context.access_tokens.load(self.record.id, info.context.caller)
         return [access_token(item) for item in found]
 
     @strawberry.field(description="Spot orders, newest first.")
     async def spot_orders(self, info: Info, first: First, after: After = None) -> SpotOrderConnection:
-        before = parse_cursor(after, int)
-        reads.check_page_size(first)
-        key = (self.record.id, first, before[0] if before else None)
-        page = await info.context.spot_order_pages.load(key)
+        page = await info.context.spot_order_pages.load(self.record.id, first=first, before_id=parse_id_cursor(after))
         now = info.context.services.clock()
         edges = [
             SpotOrderEdge(cursor=cursor(order.id), node=spot_order(order, self.record, now)) for order in page.items
         ]
-        info_ = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+        info_ = page_info(edges, after, has_next=page.has_next)
         return SpotOrderConnection(edges=edges, page_info=info_, customer_id=self.record.id)
 
 
@@ -240,8 +231,10 @@ class CustomerConnection:
         return await reads.customer_count(info.context.services, info.context.caller, self.search)
 
 
-def customer_connection(page: Page[DomainCustomer], search: str | None, info: Info) -> CustomerConnection:
+def customer_connection(
+    page: Page[DomainCustomer], search: str | None, after: str | None, info: Info
+) -> CustomerConnection:
     """A page of customers as CustomerConnection."""
     edges = [CustomerEdge(cursor=cursor(record.name, record.id), node=customer(record, info)) for record in page.items]
-    info_ = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+    info_ = page_info(edges, after, has_next=page.has_next)
     return CustomerConnection(edges=edges, page_info=info_, search=search)

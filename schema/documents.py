@@ -11,11 +11,10 @@ from documents.texts import Language
 from domain.documents import Document as DomainDocument
 from domain.documents import DocumentKind, DocumentLine, ItemKind
 from domain.orders import PaymentMethod
-from resolvers import purchase_reads
 from resolvers.reads import Page
 from schema.context import Info
 from schema.money import Money, money
-from schema.relay import Node, PageInfo, cursor, global_id
+from schema.relay import Node, PageInfo, cursor, global_id, page_info
 
 
 @strawberry.type(description="One item of a document.")
@@ -168,11 +167,11 @@ class DocumentConnection:
 
     @strawberry.field(description="How many there are in all. Counted only when asked for.")
     async def total_count(self, info: Info) -> int:
-        return await purchase_reads.document_count(info.context.services, self.customer_id)
+        return await info.context.document_totals.load(self.customer_id)
 
 
-def document_connection(customer_id: int, page: Page[StoredDocument]) -> DocumentConnection:
+def document_connection(customer_id: int, page: Page[StoredDocument], after: str | None) -> DocumentConnection:
     """A page of documents as DocumentConnection."""
     edges = [DocumentEdge(cursor=cursor(item.id), node=document(item)) for item in page.items]
-    info = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+    info = page_info(edges, after, has_next=page.has_next)
     return DocumentConnection(edges=edges, page_info=info, customer_id=customer_id)

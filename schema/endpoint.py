@@ -26,6 +26,7 @@ from resolvers.services import Services
 from resolvers.tokens import sign_in
 from schema import wire
 from schema.context import Context
+from schema.errors import presented
 from schema.graphiql import page
 from schema.operations import Asked
 from schema.rates import Rates, too_often
@@ -44,6 +45,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     websocket_adapter_class = TextAdapter
     graphql_transport_ws_handler_class = TransportHandler
+    stream_transport_classes_by_protocol = {GRAPHQL_SSE_PROTOCOL: wire.EventStream}  # noqa: RUF012 # inherited
 
     def __init__(self, schema: strawberry.Schema, services: Services, graphiql: Mapping[str, Any]) -> None:
         settings = services.settings
@@ -72,8 +74,12 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             response = await self._answer(request, kinds)
         except WireError as error:
             response = wire.refused(error, wire.RESPONSE if kinds[0] == wire.RESPONSE else wire.JSON)
+        except Exception as error:  # noqa: BLE001 # a crash before GraphQL began is presented as one within it
+            crash = presented(GraphQLError(str(error), original_error=error))
+            response = wire.answer({"errors": [crash.formatted]}, wire.JSON, 500)
         response.headers.add_vary_header("Accept")
-        await response(scope, receive, send)
+        is_small = len(response.body) < wire.COMPRESS_MIN if hasattr(response, "body") else True  # streams have none
+        await (response if is_small else wire.compressed(response))(scope, receive, send)
 
     async def _answer(self, request: Request, kinds: list[str]) -> Response:
         # Only browsers that open the page ask for HTML; tools send ``*/*``.
@@ -156,7 +162,7 @@ def _answered(content: Any, kinds: list[str]) -> Response:
     kind = next((kind for kind in kinds if kind in {wire.RESPONSE, wire.JSON}), wire.JSON)
     status = 200  # by the draft, clients of application/json learn of request errors from the content alone
     if kind == wire.RESPONSE and "data" not in content:
-        status = 503 if content["errors"][0]["extensions"]["code"] == "TIMEOUT" else 400
+        status = 503 if content["errors"][0]["extensions"]["code"] in {"TIMEOUT", "UNAVAILABLE"} else 400
     return wire.answer(content, kind, status)
 
 

@@ -104,11 +104,12 @@ P = TypeVar("P")
 def refusals_in_payload(
     payload: Callable[..., P],
 ) -> Callable[[Callable[..., Awaitable[P | None]]], Callable[..., Awaitable[P | None]]]:
-    """Make a mutation answer ``payload(errors=[...])`` when a rule refuses it."""
+    """Make a mutation answer ``payload(errors=[...])`` when a rule refuses it, and read nothing from before it."""
 
     def decorate(mutation: Callable[..., Awaitable[P | None]]) -> Callable[..., Awaitable[P | None]]:
         @functools.wraps(mutation)
         async def answer(*args: Any, **kwargs: Any) -> P | None:
+            kwargs["info"].context.forget()
             try:
                 return await mutation(*args, **kwargs)
             except Refused as refused:

@@ -8,12 +8,11 @@ from db.falls import HandledFall
 from domain.accounts import AccountStatus
 from domain.customers import DeactivationPolicy
 from domain.deactivation import DeactivationReason, FallEffect
-from resolvers import account_reads
 from resolvers.account_reads import Preview
 from resolvers.reads import Page, check_page_size
-from schema.accounts import Account, loaded_account
+from schema.accounts import Account, loaded_accounts
 from schema.context import Info
-from schema.relay import After, First, Node, PageInfo, cursor, global_id, parse_cursor
+from schema.relay import After, First, Node, PageInfo, cursor, global_id, page_info, parse_id_cursor
 
 
 @strawberry.type(description="An account that a fall of capacity deactivates.")
@@ -36,8 +35,10 @@ class DeactivationConnection:
     total_count: int = strawberry.field(description="How many there are in all.")
 
 
-def _connection(edges: list[DeactivationEdge], total: int, *, has_next: bool) -> DeactivationConnection:
-    info = PageInfo(has_next_page=has_next, end_cursor=edges[-1].cursor if edges else None)
+def _connection(
+    edges: list[DeactivationEdge], total: int, after: str | None, *, has_next: bool
+) -> DeactivationConnection:
+    info = page_info(edges, after, has_next=has_next)
     return DeactivationConnection(edges=edges, page_info=info, total_count=total)
 
 
@@ -57,22 +58,18 @@ class CapacityFall(Node):
 
     @strawberry.field(description="Whom it deactivated. For owners and operators.")
     async def deactivations(self, info: Info, first: First, after: After = None) -> DeactivationConnection:
-        position = parse_cursor(after, int)
-        page = await account_reads.deactivation_page(
-            info.context.services, info.context.caller, self.key, first=first, after=position[0] if position else None
+        page = await info.context.deactivation_pages.load(
+            self.key, info.context.caller, first=first, after=parse_id_cursor(after) or 0
         )
+        accounts = await loaded_accounts(info, [item.account_id for item in page.items])
         edges = [
             DeactivationEdge(
                 cursor=cursor(item.position),
-                node=Deactivation(
-                    account=await loaded_account(info, item.account_id),
-                    reason=item.reason,
-                    previous_status=item.previous_status,
-                ),
+                node=Deactivation(account=account, reason=item.reason, previous_status=item.previous_status),
             )
-            for item in page.items
+            for item, account in zip(page.items, accounts, strict=True)
         ]
-        return _connection(edges, self.deactivated_count, has_next=page.has_next)
+        return _connection(edges, self.deactivated_count, after, has_next=page.has_next)
 
 
 def capacity_fall(item: HandledFall) -> CapacityFall:
@@ -105,13 +102,13 @@ class CapacityFallConnection:
 
     @strawberry.field(description="How many falls there were in all. Counted only when asked for.")
     async def total_count(self, info: Info) -> int:
-        return await account_reads.fall_count(info.context.services, self.customer_id)
+        return await info.context.fall_totals.load(self.customer_id)
 
 
-def capacity_fall_connection(customer_id: int, page: Page[HandledFall]) -> CapacityFallConnection:
+def capacity_fall_connection(customer_id: int, page: Page[HandledFall], after: str | None) -> CapacityFallConnection:
     """A page of falls as CapacityFallConnection."""
     edges = [CapacityFallEdge(cursor=cursor(item.id), node=capacity_fall(item)) for item in page.items]
-    info = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+    info = page_info(edges, after, has_next=page.has_next)
     return CapacityFallConnection(edges=edges, page_info=info, customer_id=customer_id)
 
 
@@ -148,15 +145,15 @@ class DeactivationPreview:
     @strawberry.field(description="Whom this day deactivates.")
     async def deactivations(self, info: Info, first: First, after: After = None) -> DeactivationConnection:
         check_page_size(first)
-        given = parse_cursor(after, int)
-        begin = given[0] if given else 0
+        begin = parse_id_cursor(after) or 0
         everybody = self.effect.deactivations if self.effect else ()
+        chosen = everybody[begin : begin + first]
+        accounts = await loaded_accounts(info, [item.account_id for item in chosen])
         edges = []
-        for position, item in enumerate(everybody[begin : begin + first], start=begin + 1):
-            shown = await loaded_account(info, item.account_id)
-            node = Deactivation(account=shown, reason=item.reason, previous_status=shown.status)
+        for position, (item, account) in enumerate(zip(chosen, accounts, strict=True), start=begin + 1):
+            node = Deactivation(account=account, reason=item.reason, previous_status=account.status)
             edges.append(DeactivationEdge(cursor=cursor(position), node=node))
-        return _connection(edges, len(everybody), has_next=begin + first < len(everybody))
+        return _connection(edges, len(everybody), after, has_next=begin + first < len(everybody))
 
 
 def deactivation_preview(item: Preview) -> DeactivationPreview:

@@ -6,12 +6,11 @@ import strawberry
 
 from domain.history import ActorKind, EventKind
 from domain.history import Event as DomainEvent
-from resolvers import account_reads
 from resolvers.reads import Page
 from schema.accounts import Account, loaded_account
 from schema.context import Info
 from schema.falls import CapacityFall, capacity_fall
-from schema.relay import PageInfo, cursor, global_id
+from schema.relay import PageInfo, cursor, global_id, page_info
 
 
 @strawberry.type(description="A value that an event changed.")
@@ -68,13 +67,15 @@ class CustomerEventConnection:
 
     @strawberry.field(description="How many events there are in all. Counted only when asked for.")
     async def total_count(self, info: Info) -> int:
-        return await account_reads.event_count(info.context.services, self.customer_id, self.account_id)
+        return await info.context.event_totals.load(self.customer_id, self.account_id)
 
 
-def event_connection(customer_id: int, account_id: int | None, page: Page[DomainEvent]) -> CustomerEventConnection:
+def event_connection(
+    customer_id: int, account_id: int | None, page: Page[DomainEvent], after: str | None
+) -> CustomerEventConnection:
     """A page of events as CustomerEventConnection."""
     edges = [CustomerEventEdge(cursor=cursor(item.id), node=_event(item)) for item in page.items]
-    info = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+    info = page_info(edges, after, has_next=page.has_next)
     return CustomerEventConnection(edges=edges, page_info=info, customer_id=customer_id, account_id=account_id)
 
 

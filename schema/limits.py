@@ -6,6 +6,8 @@ millions of fields take no longer than their text.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
 from cachetools import LRUCache
@@ -37,6 +39,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from resolvers.reads import PAGE_SIZE_MAX
 from schema.context import Context
+from schema.observed import Named, named
 from settings import Settings
 
 LIST_SIZE = 5
@@ -81,12 +84,16 @@ NOTHING = Size()
 
 
 class Measure:
-    """Measures one document for one request. ``visited`` counts the selections looked at."""
+    """Measures one document for one request.
+
+    ``visited`` counts the selections looked at; ``has_asked`` says whether the size depends on the request's variables.
+    """
 
     def __init__(
         self, schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any], depth_max: int
     ) -> None:
         self.visited = self._repeats = self._spreads = 0
+        self.has_asked = False
         self._schema = schema
         self._level_max = depth_max * 2
         self._too_deep = NOTHING._replace(depth=depth_max + 1)
@@ -188,7 +195,7 @@ class Measure:
                 value = argument.value
                 given: Any = int(value.value) if isinstance(value, IntValueNode) else None
                 if isinstance(value, VariableNode):
-                    given = self._variables.get(value.name.value)
+                    given, self.has_asked = self._variables.get(value.name.value), True
                 # Larger pages are refused by their fields, in their own words.
                 return min(max(given, 1), PAGE_SIZE_MAX) if isinstance(given, int) else 1
         # A connection's lists have been counted with its ``first``; those of introspection with ``__schema``.
@@ -225,25 +232,36 @@ def checked(schema: GraphQLSchema, document: DocumentNode, settings: Settings, r
     return validate(schema, document, every, max_errors=settings.errors_max - 1)
 
 
+@dataclass(slots=True)
+class Known:
+    """A document that was found valid."""
+
+    document: DocumentNode
+    size: Size | None
+    """None where it depends on a request's variables."""
+    named: dict[str | None, Named] = field(default_factory=dict)
+    """Its operations as they are observed, by the name that was asked for."""
+
+
 class Documents:
     """Documents that were parsed and found valid, the last used ones: most clients have few, and ask them often."""
 
     def __init__(self) -> None:
-        self._known: LRUCache[str, DocumentNode] = LRUCache(CHARACTERS_KEPT_MAX, getsizeof=_length)
+        self._known: LRUCache[str, Known] = LRUCache(CHARACTERS_KEPT_MAX, getsizeof=_length)
 
-    def get(self, text: str | None) -> DocumentNode | None:
-        """The document of a text."""
-        found: DocumentNode | None = self._known.get(text or "")
+    def get(self, text: str | None) -> Known | None:
+        """What is known of a text."""
+        found: Known | None = self._known.get(text or "")
         return found
 
-    def add(self, text: str, document: DocumentNode) -> None:
+    def add(self, text: str, known: Known) -> None:
         """Keep a valid document, unless it is a large part of what can be kept."""
-        if _length(document) * 10 < CHARACTERS_KEPT_MAX:
-            self._known[text] = document
+        if _length(known) * 10 < CHARACTERS_KEPT_MAX:
+            self._known[text] = known
 
 
-def _length(document: DocumentNode) -> int:
-    return len(document.loc.source.body) if document.loc else CHARACTERS_KEPT_MAX
+def _length(known: Known) -> int:
+    return len(known.document.loc.source.body) if known.document.loc else CHARACTERS_KEPT_MAX
 
 
 class RequestTimeoutError(Exception):
@@ -253,38 +271,86 @@ class RequestTimeoutError(Exception):
 class Limits(SchemaExtension):
     """Refuses documents that are too large before they are validated, validates each text once, and keeps the time.
 
-    The size is told in the answer to a request whose ``extensions`` have ``"cost": true``.
+    The size is told in the answer to a request whose ``extensions`` have ``"cost": true``. Streams call its hooks; what
+    is answered at once calls what they call.
     """
 
     def __init__(self, settings: Settings, documents: Documents) -> None:
         self._settings = settings
         self._documents = documents
         self._size = Size()
+        self.known: Known | None = None
 
     def on_operation(self) -> Iterator[None]:
         self.execution_context.parse_options["max_tokens"] = self._settings.query_tokens_max
         yield
 
     def on_parse(self) -> Iterator[None]:
-        self.execution_context.graphql_document = self._documents.get(self.execution_context.query)
+        self.look_up()
         yield
 
     def on_validate(self) -> Iterator[None]:
-        context, text = self.execution_context, self.execution_context.query or ""
-        document, schema = context.graphql_document, context.schema._schema  # noqa: SLF001 # it has no public name
-        if document is not None:
-            self._size = Measure(schema, document, context.variables or {}, self._settings.query_depth_max).size()
-            if refused := refusal(self._size, self._settings):
-                context.pre_execution_errors = [refused]
-            elif self._documents.get(text) is not None:
-                context.pre_execution_errors = []
-            else:
-                context.pre_execution_errors = checked(schema, document, self._settings, context.validation_rules)
-                if not context.pre_execution_errors:
-                    self._documents.add(text, document)
+        if self.execution_context.graphql_document is not None:
+            self.execution_context.pre_execution_errors = self.faults()
         yield
 
+    def look_up(self) -> None:
+        """Take the document of a text that was met before."""
+        self.known = self._documents.get(self.execution_context.query)
+        if self.known is not None:
+            self.execution_context.graphql_document = self.known.document
+
+    def named(self) -> Named | None:
+        """The operation of a valid document that is asked for."""
+        context, known = self.execution_context, cast("Known", self.known)
+        name = context.operation_name
+        if name not in known.named and (found := named(known.document, name)):
+            known.named[name] = found
+        return known.named.get(name)
+
+    def faults(self) -> list[GraphQLError]:
+        """Why the document is not answered; nothing where it is."""
+        context = self.execution_context
+        found = self._faults()
+        # strawberry would run the first one.
+        if not found and context._provided_operation_name is None and self._has_several():  # noqa: SLF001
+            return [GraphQLError("The document has several operations: operationName must say which one is meant.")]
+        return found
+
+    def _has_several(self) -> bool:
+        document = cast("Known", self.known).document
+        return sum(isinstance(item, OperationDefinitionNode) for item in document.definitions) > 1
+
+    def _faults(self) -> list[GraphQLError]:
+        context, known = self.execution_context, self.known
+        if known is not None and known.size is not None:
+            self._size = known.size
+            return []
+        document = cast("DocumentNode", context.graphql_document)
+        schema = context.schema._schema  # noqa: SLF001 # it has no public name
+        measure = Measure(schema, document, context.variables or {}, self._settings.query_depth_max)
+        self._size = measure.size()
+        if refused := refusal(self._size, self._settings):
+            return [refused]
+        if known is not None:
+            return []
+        found = checked(schema, document, self._settings, context.validation_rules)
+        if not found:
+            self.known = Known(document, None if measure.has_asked else self._size)
+            self._documents.add(context.query or "", self.known)
+        return found
+
     async def on_execute(self) -> AsyncIterator[None]:
+        async with self.time():
+            yield
+
+    @asynccontextmanager
+    async def time(self) -> AsyncIterator[None]:
+        """Let nothing within take longer than a request may.
+
+        Raises:
+            RequestTimeoutError: it did.
+        """
         try:
             async with asyncio.timeout(self._settings.request_seconds_max):
                 yield

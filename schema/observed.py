@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -33,6 +33,23 @@ NAME_LENGTH_MAX = 64
 
 over_websockets: set["Observed"] = set()
 """Operations under way on WebSockets, which a server that stops has to wait for by itself."""
+
+
+class Named(NamedTuple):
+    """An operation as it is observed: its type, its root field, and what the client calls it."""
+
+    kind: str
+    root_field: str
+    name: str | None
+
+
+def named(document: DocumentNode, operation_name: str | None) -> Named | None:
+    """The operation of a valid document that is asked for; None where it has none of that name."""
+    operation = get_operation_ast(document, operation_name)
+    if operation is None:
+        return None
+    name = operation.name.value[:NAME_LENGTH_MAX] if operation.name else None
+    return Named(operation.operation.value, root_field(document, operation_name), name)
 
 
 def root_field(document: DocumentNode, operation_name: str | None) -> str:
@@ -97,13 +114,15 @@ class Observed(SchemaExtension):
     def on_execute(self) -> Iterator[None]:
         """Find out what is asked for: the document is valid now."""
         context = self.execution_context
-        document = context.graphql_document
-        operation = get_operation_ast(document, context.operation_name) if document else None
-        if document is not None and operation is not None:
-            self._operation = root_field(document, context.operation_name)
-            self._name = operation.name.value[:NAME_LENGTH_MAX] if operation.name else None
-            self._span.update_name(f"{operation.operation.value} {self._operation}")
+        if context.graphql_document is not None:
+            self.name(named(context.graphql_document, context.operation_name))
         yield
+
+    def name(self, operation: Named | None) -> None:
+        """Say which operation it is."""
+        if operation is not None:
+            kind, self._operation, self._name = operation
+            self._span.update_name(f"{kind} {self._operation}")
 
     def on_stream_result(self, result: Any) -> Iterator[None]:
         self._is_stream = True

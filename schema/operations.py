@@ -6,13 +6,10 @@ import strawberry
 from graphql import GraphQLError, GraphQLSyntaxError, parse, specified_rules
 
 from db.engine import DatabaseUnavailableError
-from resolvers.operations import Operations, is_id_of
+from resolvers.operations import SHA_256, Operations, is_id_of
 from schema.errors import presented
 from schema.limits import Measure, checked, refusal
 from settings import Settings
-
-SHA_256 = "sha256:"
-"""What the draft lets stand before a hash in ``documentId``."""
 
 
 class Asked:
@@ -59,7 +56,7 @@ def _id(document_id: str | None, extensions: dict[str, Any]) -> str | None:
         return None
     if not isinstance(given, dict) or given.get("version") != 1 or not isinstance(given.get("sha256Hash"), str):
         raise _error("BAD_REQUEST", "persistedQuery must be an object with version 1 and a sha256Hash")
-    return str(given["sha256Hash"])
+    return str(given["sha256Hash"]).removeprefix(SHA_256)
 
 
 def _error(code: str, message: str) -> GraphQLError:

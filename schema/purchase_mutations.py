@@ -297,7 +297,7 @@ class PurchaseMutations:
     ) -> MainContractCancelRenewalPayload | None:
         key = customer_key(input.customer_id)
         customer = await ordering.cancel_renewal(info.context.services, info.context.caller, key)
-        stored = await info.context.contracts.load(customer.id)
+        stored = await info.context.contracts.load(customer.id, None)
         return MainContractCancelRenewalPayload(
             main_contract=main_contract(stored, customer.currency) if stored else None
         )

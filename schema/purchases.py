@@ -11,12 +11,11 @@ from domain.ledger import EntryKind
 from domain.orders import OrderStatus, PaymentMethod
 from domain.purchases import ContractOrder as DomainContractOrder
 from domain.purchases import Purchase as DomainPurchase
-from resolvers import purchase_reads
 from resolvers.reads import Page
 from schema.context import Info
 from schema.documents import Document, document
 from schema.money import Money, Price, money, price
-from schema.relay import Node, PageInfo, cursor, global_id
+from schema.relay import Node, PageInfo, cursor, global_id, page_info
 from schema.spot_orders import SpotOrder, spot_order
 
 
@@ -99,7 +98,7 @@ class Purchase(Node):
 
     @strawberry.field(description="Its entries in the ledger, oldest first: they add up to what is owed for it.")
     async def ledger(self, info: Info) -> list[LedgerEntry]:
-        entries = await purchase_reads.entries(info.context.services, self.record.id)
+        entries = await info.context.purchase_entries.load(self.record.id)
         return [LedgerEntry(kind=item.kind, amount=money(item.amount_minor, self.record.currency)) for item in entries]
 
 
@@ -146,11 +145,11 @@ class PurchaseConnection:
 
     @strawberry.field(description="How many there are in all. Counted only when asked for.")
     async def total_count(self, info: Info) -> int:
-        return await purchase_reads.purchase_count(info.context.services, self.customer_id)
+        return await info.context.purchase_totals.load(self.customer_id)
 
 
-def purchase_connection(customer_id: int, page: Page[DomainPurchase]) -> PurchaseConnection:
+def purchase_connection(customer_id: int, page: Page[DomainPurchase], after: str | None) -> PurchaseConnection:
     """A page of purchases as PurchaseConnection."""
     edges = [PurchaseEdge(cursor=cursor(item.id), node=purchase(item)) for item in page.items]
-    info = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+    info = page_info(edges, after, has_next=page.has_next)
     return PurchaseConnection(edges=edges, page_info=info, customer_id=customer_id)

@@ -24,7 +24,7 @@ from schema.money import Money, money
 from schema.planning import Recommendation, RecommendInput, recommend_command, recommendation
 from schema.purchase_mutations import AGREED, KEY, LicenceInput, RenewalInput, TermInput, renewal_items, term_items
 from schema.purchases import Purchase, purchase
-from schema.relay import Node, PageInfo, cursor, global_id, key_of
+from schema.relay import Node, PageInfo, cursor, global_id, key_of, page_info
 
 METHOD = "INVOICE or BANK_TRANSFER, to check out at once. Left out, go on with purchaseCheckout."
 EXPECTED = "The total that was shown, in minor units with tax. Another one is refused, never charged."
@@ -104,13 +104,13 @@ class QuoteConnection:
 
     @strawberry.field(description="How many there are in all. Counted only when asked for.")
     async def total_count(self, info: Info) -> int:
-        return await use_cases.quote_count(info.context.services, self.customer_id)
+        return await info.context.quote_totals.load(self.customer_id)
 
 
-def quote_connection(customer_id: int, page: Page[DomainQuote], today: date) -> QuoteConnection:
+def quote_connection(customer_id: int, page: Page[DomainQuote], today: date, after: str | None) -> QuoteConnection:
     """A page of quotes as QuoteConnection."""
     edges = [QuoteEdge(cursor=cursor(item.id), node=quote(item, today)) for item in page.items]
-    info = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+    info = page_info(edges, after, has_next=page.has_next)
     return QuoteConnection(edges=edges, page_info=info, customer_id=customer_id)
 
 

@@ -2,7 +2,8 @@
 
 import json
 from binascii import Error as Base64Error
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol
 
 import orjson
 import strawberry
@@ -28,6 +29,28 @@ class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether more objects follow this page.")
     end_cursor: str | None = strawberry.field(
         description="Pass it as `after` for the next page. Null when the page is empty."
+    )
+    has_previous_page: bool = strawberry.field(
+        description="Whether the page was asked for with `after`, so that objects stood before it."
+    )
+    start_cursor: str | None = strawberry.field(
+        description="The cursor of the page's first object. Null when the page is empty."
+    )
+
+
+class Edge(Protocol):
+    """What every type of edge has."""
+
+    cursor: str
+
+
+def page_info(edges: Sequence[Edge], after: str | None, *, has_next: bool) -> PageInfo:
+    """The PageInfo of a page that was asked for after a cursor, or from the beginning."""
+    return PageInfo(
+        has_next_page=has_next,
+        end_cursor=edges[-1].cursor if edges else None,
+        has_previous_page=after is not None,
+        start_cursor=edges[0].cursor if edges else None,
     )
 
 
@@ -80,3 +103,13 @@ def parse_cursor(text: str | None, *kinds: type) -> Any:
     if prefix != "cursor" or not fits or not all(map(_is_storable, parsed)):
         raise CursorInvalid(cursor=text[:100])
     return tuple(parsed)
+
+
+def parse_id_cursor(text: str | None) -> int | None:
+    """The id in the cursor of a connection that is sorted by ids, or None where there is no cursor.
+
+    Raises:
+        CursorInvalid: it was not made for such a connection.
+    """
+    values = parse_cursor(text, int)
+    return values[0] if values else None

@@ -96,7 +96,7 @@ class Query:
             after=parse_cursor(after, str, int),
             search=search,
         )
-        return customer_connection(page, search, info)
+        return customer_connection(page, search, after, info)
 
     @strawberry.field(description="A customer. Null if there is none, or not for this caller.")
     async def customer(

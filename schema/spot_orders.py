@@ -86,7 +86,7 @@ class SpotOrderConnection:
 
     @strawberry.field(description="How many orders there are in all. Counted only when asked for.")
     async def total_count(self, info: Info) -> int:
-        return await info.context.spot_order_counts.load(self.customer_id)
+        return await info.context.spot_order_totals.load(self.customer_id)
 
 
 @strawberry.input(description="The items of a spot order.")

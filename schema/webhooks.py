@@ -13,7 +13,7 @@ from schema.account_mutations import Payload, customer_key
 from schema.context import Info
 from schema.errors import refusals_in_payload
 from schema.instants import utc
-from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, parse_cursor
+from schema.relay import After, First, Node, PageInfo, cursor, global_id, key_of, page_info, parse_id_cursor
 
 WHICH = "The endpoint."
 
@@ -69,11 +69,8 @@ class WebhookEndpoint(Node):
 
     @strawberry.field(description="Attempts, newest first.")
     async def deliveries(self, info: Info, first: First, after: After = None) -> WebhookDeliveryConnection:
-        before = parse_cursor(after, int)
-        page = await use_cases.delivery_page(
-            info.context.services, self.key, first=first, before_id=before[0] if before else None
-        )
-        return _connection(page)
+        page = await info.context.delivery_pages.load(self.key, first=first, before_id=parse_id_cursor(after))
+        return _connection(page, after)
 
 
 def webhook_endpoint(found: Endpoint) -> WebhookEndpoint:
@@ -93,7 +90,7 @@ def webhook_endpoint(found: Endpoint) -> WebhookEndpoint:
     )
 
 
-def _connection(page: Page[Delivery]) -> WebhookDeliveryConnection:
+def _connection(page: Page[Delivery], after: str | None) -> WebhookDeliveryConnection:
     edges = [
         WebhookDeliveryEdge(
             cursor=cursor(item.id),
@@ -109,7 +106,7 @@ def _connection(page: Page[Delivery]) -> WebhookDeliveryConnection:
         )
         for item in page.items
     ]
-    info = PageInfo(has_next_page=page.has_next, end_cursor=edges[-1].cursor if edges else None)
+    info = page_info(edges, after, has_next=page.has_next)
     return WebhookDeliveryConnection(edges=edges, page_info=info)
 
 

@@ -8,6 +8,8 @@ async def _no_workers(_pool: PlannerPool) -> None:
     """Whoever asks for a plan waits for a worker then."""
 
 
+# Also where a server process of several imports this anew.
+PlannerPool.warm = _no_workers  # type: ignore[method-assign,assignment]
+
 if __name__ == "__main__":
-    PlannerPool.warm = _no_workers  # type: ignore[method-assign,assignment]
     main()

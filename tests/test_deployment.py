@@ -2,11 +2,13 @@
 
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped] # it has no types
 
+from cli.server import parts
 from settings import Settings
 from tests.processes import ROOT
 
@@ -42,6 +44,14 @@ def test_the_proxy_looks_at_readiness_more_often_than_a_server_gives_notice() ->
     assert "health_uri /readyz" in caddyfile
     [interval] = re.findall(r"health_interval (\d+)s", caddyfile)
     assert int(interval) < SERVICES["api1"]["environment"]["SPOTPLAN_SHUTDOWN_NOTICE_SECONDS"]
+
+
+def test_the_proxy_gives_idle_connections_up_before_a_server_does(tmp_path: Path) -> None:
+    """It cannot send a mutation again that went into a connection which was just being closed."""
+    caddys_own = 120  # seconds; the file does not say otherwise
+    assert "keepalive" not in COMPOSE["configs"]["caddy"]["content"]
+    config, _ = parts(Settings(database_url=f"sqlite:///{tmp_path / 'spotplan.db'}"), {}, host="127.0.0.1", port=1)
+    assert config.timeout_keep_alive > caddys_own
 
 
 def test_the_image_has_every_package_that_is_installed() -> None:

@@ -66,7 +66,7 @@ class Scene:
 
     async def attempts(self, endpoint: Endpoint) -> list[tuple[str, int, int | None, str | None]]:
         """What is kept of the attempts, oldest first: message, attempt, status, error."""
-        page = await webhooks.delivery_page(self.services, endpoint.id, first=100, before_id=None)
+        (page,) = await webhooks.delivery_pages(self.services, [endpoint.id], first=100, before_id=None)
         assert not page.has_next
         return [
             (f"evt_{item.event_id}", item.attempt, item.outcome.status_code, item.outcome.error)

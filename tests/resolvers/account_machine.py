@@ -20,7 +20,7 @@ from domain.capacity import capacity_on
 from domain.contracts import MainContract
 from domain.customers import Customer, CustomerKind, DeactivationPolicy
 from domain.errors import Refused, RuleError
-from resolvers import account_reads, accounts
+from resolvers import account_reads, accounts, reads
 from resolvers.access import Caller, Role
 from resolvers.services import Services
 from resolvers.settling import settle_all
@@ -244,12 +244,12 @@ class CustomerMachine(RuleBasedStateMachine):
             # What was known just before a change, or at it.
             instants = [share.known_at for share in model.shares if share.known_at is not None]
             known_at = one_of([model.now, *instants[::-1]], turn // 2) - turn // 4 % 2 * MICROSECOND
-            capacity = await account_reads.capacity_known(self.services, self.customer, on, known_at)
-            assert capacity == model.capacity(on, known_at)
+            (stored,) = await reads.contracts(self.services, [self.customer.id], known_at)
+            assert capacity_on(stored.contract if stored else None, on) == model.capacity(on, known_at)
         else:
             days = [fall.on - DAY for fall in model.falls[-3:]]
             day = one_of([None, *days, *list(model.counted_at_end_of)[-3:]], turn)
-            counted = await account_reads.counted_on(self.services, self.customer, day)
+            (counted,) = await account_reads.counted_on(self.services, [self.customer], day)
             assert counted == (len(model.counted) if day is None else model.counted_at_end_of[day])
             self.unwritten = []  # this read settles
 

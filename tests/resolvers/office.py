@@ -67,23 +67,19 @@ class Office:
         return "".join(name for name, may in zip(names, allowed, strict=True) if may)
 
     async def names(self) -> dict[int, str]:
-        page = await account_reads.account_page(
-            self.services,
-            self.caller,
-            self.owned.customer.id,
-            AccountFilter(frozenset(AccountStatus)),
-            first=100,
-            after=None,
+        chosen = AccountFilter(frozenset(AccountStatus))
+        (page,) = await account_reads.account_pages(
+            self.services, [self.owned.customer.id], self.caller, chosen, first=100, after=None
         )
         return {account.id: account.external_id for account in page.items}
 
     async def falls(self) -> list[Told]:
         """Those that were handled, in the order in which they were."""
         names = await self.names()
-        page = await account_reads.fall_page(self.services, self.owned.customer.id, first=100, before_id=None)
+        (page,) = await account_reads.fall_pages(self.services, [self.owned.customer.id], first=100, before_id=None)
         told: list[Told] = []
         for fall in page.items[::-1]:
-            out = await account_reads.deactivation_page(self.services, self.caller, fall.id, first=100, after=None)
+            (out,) = await account_reads.deactivation_pages(self.services, [fall.id], self.caller, first=100, after=0)
             assert [item.position for item in out.items] == list(range(1, fall.deactivated + 1))
             gone = [(names[item.account_id], item.reason.value) for item in out.items]
             told.append((str(fall.on), fall.capacity_before, fall.capacity_after, fall.counted_before, gone))
@@ -92,8 +88,8 @@ class Office:
     async def events(self, *kinds: EventKind) -> list[tuple[datetime, datetime, str | None]]:
         """When they happened, when they were recorded, and whom they were about; in the order of the history."""
         names = await self.names()
-        page = await account_reads.event_page(
-            self.services, self.caller, self.owned.customer.id, None, first=100, before_id=None
+        (page,) = await account_reads.event_pages(
+            self.services, [self.owned.customer.id], self.caller, None, first=100, before_id=None
         )
         return [
             (event.what.occurred_at, event.recorded_at, names.get(event.what.account_id or 0))
@@ -102,7 +98,9 @@ class Office:
         ]
 
     async def counted_on(self, day: str) -> int:
-        return await account_reads.counted_on(self.services, self.owned.customer, date.fromisoformat(day))
+        (counted,) = await account_reads.counted_on(self.services, [self.owned.customer], date.fromisoformat(day))
+        assert isinstance(counted, int)
+        return counted
 
     async def refused(self, names: str, services: Services | None = None) -> list[RuleError]:
         """Why these accounts cannot be registered."""

@@ -131,10 +131,10 @@ class AccountMachine(ContractMachine):
         self._read_accounts()
 
     def _read_accounts(self) -> None:
-        call = account_reads.account_page(self.services, self.owner, self.customer.id, ALL, first=100, after=None)
-        page = self.ask(call)
-        assert page is not None
-        assert {account.id: account.status.value for account in page.items} == {
+        ids = [self.customer.id]
+        found = self.ask(account_reads.account_pages(self.services, ids, self.owner, ALL, first=100, after=None))
+        assert found is not None
+        assert {account.id: account.status.value for account in found[0].items} == {
             person.id: person.status for person in self.model.people.values()
         }
 
@@ -147,14 +147,14 @@ class AccountMachine(ContractMachine):
     def look_ahead(self) -> None:
         policy = DeactivationPolicy(self.model.policy)
         customer = replace(self.customer, deactivation_policy=policy)
-        effects = self.ask(account_reads.upcoming_falls(self.services, customer))
-        assert effects is not None
+        found = self.ask(account_reads.upcoming_falls(self.services, [customer]))
+        assert found is not None
         told = [
             (
                 (effect.fall.on, effect.fall.capacity_before, effect.fall.capacity_after, effect.counted_before),
                 [(item.account_id, item.reason.value) for item in effect.deactivations],
             )
-            for effect in effects
+            for effect in found[0]
         ]
         assert told == [
             ((fall.on, fall.before, fall.after, fall.counted), [(id_, reason) for id_, reason, _ in fall.out])

@@ -78,8 +78,8 @@ async def test_the_history_tells_first_what_ended_then_what_that_did(world: Worl
     await there.register("abc")
     there.begin("2026-06-01")
     assert await settle_all(there.services) == 1
-    page = await account_reads.event_page(
-        there.services, there.caller, there.owned.customer.id, None, first=5, before_id=None
+    (page,) = await account_reads.event_pages(
+        there.services, [there.owned.customer.id], there.caller, None, first=5, before_id=None
     )
     assert [(event.what.kind, event.what.counted_after) for event in page.items[::-1]] == [
         (EventKind.SPOT_ENDED, None),

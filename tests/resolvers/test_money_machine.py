@@ -18,7 +18,7 @@ from db.commerce_tables import (
     LedgerEntryRow,
 )
 from db.contracts import contracts_by_customer
-from db.documents import balance
+from db.documents import balances
 from db.tables import EventRow
 from domain.capacity import capacity_on
 from domain.commerce_errors import CardDeclined, RefundOutOfRange
@@ -401,7 +401,7 @@ class Machine:
         acceptances = [row for row in rows[EventRow.__tablename__] if row["kind"] == "QUOTE_ACCEPTED"]
         assert len(acceptances) == sum(row["purchase_id"] is not None for row in rows["quotes"])
         async with self.services.database.read() as session:
-            assert await balance(session, shop.customer.id) == sum(
+            assert (await balances(session, [shop.customer.id]))[shop.customer.id] == sum(
                 row["amount_minor"] for row in rows["ledger_entries"]
             )
         await self.check_capacity(shop, rows)
@@ -571,4 +571,4 @@ async def test_what_is_on_its_way_back_to_the_card_is_not_given_back_by_hand(wor
         await purchases.record_refund(till.services, till.caller, purchase.id, purchase.total_minor, till.key())
     assert await payments.refund(till.services) == 1
     async with till.services.database.read() as session:
-        assert await balance(session, customer.id) == 0
+        assert (await balances(session, [customer.id]))[customer.id] == 0

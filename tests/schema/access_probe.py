@@ -170,7 +170,7 @@ class Probe:
 
     async def _outcome(self, caller: str, kind: GraphQLObjectType, names: list[str]) -> str:
         victim = self.victims[caller]
-        asked = " ".join(self._field(name, kind.fields[name], victim) for name in names)
+        asked = " ".join(self._field(kind.fields[name], name, victim) for name in names)
         is_root = kind in {self.schema.query_type, self.schema.mutation_type}
         if not is_root:
             asked = f'node(id: "{victim.nodes[kind.name]}") {{ ... on {kind.name} {{ {asked} }} }}'
@@ -183,39 +183,41 @@ class Probe:
             return "NOT_FOUND"
         return "yes" if found is not None else "null"
 
-    def _field(self, name: str, field: GraphQLField, victim: Victim) -> str:
+    def _field(self, field: GraphQLField, name: str, victim: Victim) -> str:
         """A field with its arguments, and of an object its type's name, with the codes of refusals."""
-        given = {
-            argument: self._value(argument, about.type, victim)
-            for argument, about in field.args.items()
-            if isinstance(about.type, GraphQLNonNull) or argument in victim.given
-        }
-        listed = ", ".join(f"{argument}: {value}" for argument, value in given.items())
-        text = f"{name}({listed})" if listed else name
         kind = get_named_type(field.type)
-        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
-            text += " { __typename errors { code } }" if "errors" in kind.fields else " { __typename }"
-        return text
+        has_errors = isinstance(kind, GraphQLObjectType | GraphQLInterfaceType) and "errors" in kind.fields
+        return field_text(name, field, victim.given, "__typename errors { code }" if has_errors else "__typename")
 
-    def _value(self, name: str, kind: GraphQLInputType, victim: Victim) -> str:
-        """A value in GraphQL's own notation."""
-        if isinstance(kind, GraphQLNonNull):
-            return self._value(name, kind.of_type, victim)
-        if name in victim.given:
-            return json.dumps(victim.given[name])
-        if isinstance(kind, GraphQLList):
-            return f"[{self._value(name, kind.of_type, victim)}]"
-        if isinstance(kind, GraphQLEnumType):
-            return str(next(iter(kind.values)))
-        if isinstance(kind, GraphQLInputObjectType):
-            wanted = [
-                field
-                for field, about in kind.fields.items()
-                if isinstance(about.type, GraphQLNonNull) or field in victim.given
-            ]
-            if kind.is_one_of:
-                wanted = [field for field in kind.fields if field in NAMED or field in victim.given][:1]
-                wanted = wanted or list(kind.fields)[:1]
-            values = (f"{field}: {self._value(field, kind.fields[field].type, victim)}" for field in wanted)
-            return f"{{{', '.join(values)}}}"
-        return json.dumps(NAMED.get(name, SCALARS.get(kind.name, "x")))
+
+def field_text(name: str, field: GraphQLField, given: dict[str, Any], selection: str = "__typename") -> str:
+    """A field with its arguments, those that are needed or given; of an object what is chosen of it."""
+    listed = ", ".join(
+        f"{argument}: {value_text(argument, about.type, given)}"
+        for argument, about in field.args.items()
+        if isinstance(about.type, GraphQLNonNull) or argument in given
+    )
+    text = f"{name}({listed})" if listed else name
+    return text if is_leaf_type(get_named_type(field.type)) else f"{text} {{ {selection} }}"
+
+
+def value_text(name: str, kind: GraphQLInputType, given: dict[str, Any]) -> str:
+    """A value in GraphQL's own notation: the given one; any one that makes sense where none, or ..., is given."""
+    if isinstance(kind, GraphQLNonNull):
+        return value_text(name, kind.of_type, given)
+    if given.get(name, ...) is not ...:
+        return json.dumps(given[name])
+    if isinstance(kind, GraphQLList):
+        return f"[{value_text(name, kind.of_type, given)}]"
+    if isinstance(kind, GraphQLEnumType):
+        return str(next(iter(kind.values)))
+    if isinstance(kind, GraphQLInputObjectType):
+        wanted = [
+            field for field, about in kind.fields.items() if isinstance(about.type, GraphQLNonNull) or field in given
+        ]
+        if kind.is_one_of:
+            wanted = [field for field in kind.fields if field in NAMED or field in given][:1]
+            wanted = wanted or list(kind.fields)[:1]
+        values = (f"{field}: {value_text(field, kind.fields[field].type, given)}" for field in wanted)
+        return f"{{{', '.join(values)}}}"
+    return json.dumps(NAMED.get(name, SCALARS.get(kind.name, "x")))

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.accounts import counted_count
 from db.contracts import contracts_by_customer
-from db.documents import balance
+from db.documents import balances
 from db.tables import Base, EventRow
 from domain.capacity import capacity_on
 from domain.customers import Customer
@@ -58,7 +58,9 @@ async def _check_books(services: Services, customer: Customer) -> None:
         check_documents(purchase, placed, orders, of_purchase["documents"][id_])
         check_settled(purchase, of_purchase["ledger_entries"][id_], of_purchase["payments"][id_])
     async with services.database.read() as session:
-        assert await balance(session, customer.id) == sum(row["amount_minor"] for row in rows["ledger_entries"])
+        assert (await balances(session, [customer.id]))[customer.id] == sum(
+            row["amount_minor"] for row in rows["ledger_entries"]
+        )
 
 
 async def crossing(session: AsyncSession, table: Table, key: ForeignKeyConstraint) -> int:

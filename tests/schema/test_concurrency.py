@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from db.contracts import contracts_by_customer
-from db.documents import balance
+from db.documents import balances
 from db.tables import IdempotencyKeyRow, SpotOrderRow
 from domain.capacity import capacity_on
 from resolvers.services import Services
@@ -97,4 +97,4 @@ async def test_paying_and_cancelling_at_once_always_ends_cancelled_and_owes_noth
     orders, _ = await rows(services)
     assert [item.status for item in orders] == ["CANCELLED"]
     async with services.database.read() as session:
-        assert await balance(session, owner.customer.id) == 0
+        assert (await balances(session, [owner.customer.id]))[owner.customer.id] == 0

@@ -19,6 +19,7 @@ from resolvers.services import Services
 from schema import app, graphiql
 from schema.app import create_app
 from schema.graphiql import PLACEHOLDER, page
+from schema.wire import EventStream
 from tests.served import HANGS_SECONDS, served
 from tests.world import Api, World, starter
 
@@ -147,6 +148,7 @@ async def test_a_request_error_has_no_data_and_its_own_status(lone: Api) -> None
         {"query": "{"},
         {"query": "{ nothing }"},
         {"query": "query A { __typename }", "operationName": "B"},
+        {"query": "query A { __typename } query B { __typename }"},
         {"query": "fragment A on Query { __typename }"},
         {"query": "query A($id: ID!) { customer(id: $id) { id } }"},
     ]
@@ -197,7 +199,7 @@ async def test_pages_of_configured_origins_may_ask_and_read_refusals(services: S
 async def test_without_configured_origins_no_page_of_another_may_ask(lone: Api) -> None:
     headers = {"Origin": "https://app.example.com"}
     preflight = await lone.client.options("/graphql", headers=headers | PREFLIGHT)
-    assert preflight.status_code == 400
+    assert (preflight.status_code, preflight.headers.get("access-control-allow-origin")) == (405, None)
     answer = await lone.client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
     assert "access-control-allow-origin" not in answer.headers
 
@@ -298,3 +300,9 @@ async def test_only_browsers_get_the_page(api: Api) -> None:
         "text/plain; charset=utf-8",  # where the page was not built
     }
     assert (await api.client.get("/graphql", headers={"Accept": "*/*"})).status_code == 400
+
+
+def test_lines_of_an_event_stream_end_as_urql_reads_them() -> None:
+    stream = EventStream()
+    assert stream.encode_event("next", '{"data":{}}') == 'event: next\ndata: {"data":{}}\n\n'
+    assert stream.heartbeat_message(json.dumps) == ": ping\n\n"

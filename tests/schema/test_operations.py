@@ -1,13 +1,14 @@
 """Persisted operations: by hash over HTTP, SSE and WebSocket, and a server that answers nothing else."""
 
 import hashlib
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from db.engine import Database
+from db.engine import Database, DatabaseUnavailableError
 from resolvers.operations import Operations, register
 from resolvers.services import Services
 from schema.app import create_app
@@ -45,7 +46,8 @@ async def ask(api: Api, body: dict[str, Any], kind: str = JSON) -> tuple[int, An
 
 @pytest.mark.usefixtures("registered")
 async def test_a_registered_document_is_asked_by_its_hash(api: Api) -> None:
-    for body in (apollo(ID), {"documentId": f"sha256:{ID}"}, {"documentId": ID}, {"documentId": SHA_1}):
+    by_prefix = ({"documentId": f"sha256:{ID}"}, apollo(f"sha256:{ID}"))
+    for body in (*by_prefix, apollo(ID), {"documentId": ID}, {"documentId": SHA_1}):
         assert await ask(api, body) == (200, {"data": {"__typename": "Query"}})
         assert await ask(api, {**body, "query": QUERY}) == (200, {"data": {"__typename": "Query"}})
     answer = await api.client.get("/graphql", params={"documentId": ID})
@@ -107,10 +109,7 @@ async def test_a_server_can_answer_persisted_operations_only(services: Services)
                 assert await client.receive() == {"type": "complete", "id": key}
         headers = {"Accept": "text/event-stream"}
         streamed = await http.post(f"{address}/graphql", json=apollo(ID), headers=headers)
-        assert (
-            streamed.text
-            == 'event: next\r\ndata: {"data":{"__typename":"Query"}}\r\n\r\nevent: complete\r\ndata: \r\n\r\n'
-        )
+        assert streamed.text == 'event: next\ndata: {"data":{"__typename":"Query"}}\n\nevent: complete\ndata: \n\n'
         refused = await http.post(f"{address}/graphql", json={"query": QUERY}, headers=headers)
         assert (refused.status_code, refused.json()) == (200, {"errors": [REQUIRED]})
 
@@ -120,7 +119,7 @@ async def test_registering_again_adds_what_is_new_and_a_wrong_hash_adds_nothing(
 ) -> None:
     database, known = services.database, Operations(services.database)
     assert await register(database, {ID: QUERY}, clock()) == 1
-    assert await register(database, {ID: QUERY, OTHER_ID: OTHER}, clock()) == 1
+    assert await register(database, {f"sha256:{ID}": QUERY, f"sha256:{OTHER_ID}": OTHER}, clock()) == 1
     with pytest.raises(ValueError, match=f"'{ID}' is not the SHA-256, SHA-1 or MD5 of its document"):
         await register(database, {SHA_1: QUERY, ID: OTHER}, clock())
     assert await known.document(SHA_1) is None
@@ -134,3 +133,28 @@ async def test_a_document_is_read_once(services: Services, clock: TestClock, mon
     assert await known.document(ID) == QUERY
     monkeypatch.delattr(Database, "read")
     assert await known.document(ID) == QUERY
+
+
+async def test_a_hash_that_cannot_be_looked_up_may_be_asked_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_self: Operations, _id: str) -> str | None:
+        raise DatabaseUnavailableError("password of the house")
+
+    monkeypatch.setattr(Operations, "document", broken)
+    for kind, expected in ((JSON, 200), (RESPONSE, 503)):
+        status, answer = await ask(api, {"documentId": ID}, kind)
+        assert (status, answer["errors"][0]["extensions"]) == (expected, {"code": "UNAVAILABLE", "retryable": True})
+        assert "password" not in str(answer)
+
+
+async def test_a_crash_before_graphql_begins_is_told_as_json_without_its_text(
+    lone: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_self: Operations, _id: str) -> str | None:
+        raise ValueError("password of the house")
+
+    monkeypatch.setattr(Operations, "document", broken)
+    for kind in (JSON, RESPONSE):
+        status, answer = await ask(lone, {"documentId": ID}, kind)
+        (error,) = answer["errors"]
+        assert (status, error["extensions"], set(answer)) == (500, {"code": "INTERNAL"}, {"errors"})
+        assert re.fullmatch(r"Internal error [0-9a-f]{8}\.", error["message"])

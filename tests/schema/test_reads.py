@@ -1,42 +1,31 @@
 """Connections, cursors, capacity windows, and how many SQL statements reading takes."""
 
+import json
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
 
 from domain.contracts import AdditionalLicence
+from resolvers import account_reads
 from resolvers.access import Role
+from resolvers.services import Services
+from schema.context import Context
 from schema.relay import cursor
-from tests.world import Api, World, confirmed, period, placed, starter
+from tests.people import people, registered
+from tests.statements import counted_statements
+from tests.world import Api, TestClock, World, confirmed, period, placed, starter
 
 pytestmark = pytest.mark.anyio
 
 CUSTOMERS = """
 query($first: Int!, $after: String, $search: String) {
   customers(first: $first, after: $after, search: $search) {
-    totalCount edges { cursor node { name } } pageInfo { hasNextPage endCursor }
+    totalCount edges { cursor node { name } } pageInfo { hasNextPage endCursor hasPreviousPage startCursor }
   }
 }"""
-
-
-@contextmanager
-def counted_selects() -> Iterator[list[str]]:
-    """The SELECT statements that are executed meanwhile."""
-    statements: list[str] = []
-
-    def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith("SELECT"):
-            statements.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", record)
-    try:
-        yield statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", record)
 
 
 async def test_customers_are_paged_by_name_without_gaps_or_repeats(api: Api, world: World) -> None:
@@ -49,12 +38,17 @@ async def test_customers_are_paged_by_name_without_gaps_or_repeats(api: Api, wor
     while pages < 10:
         page = (await api.data(CUSTOMERS, sales, first=2, after=after))["customers"]
         seen += [edge["node"]["name"] for edge in page["edges"]]
+        info = page["pageInfo"]
+        cursors = [edge["cursor"] for edge in page["edges"]]
+        assert (info["startCursor"], info["endCursor"], info["hasPreviousPage"]) == (cursors[0], cursors[-1], pages > 0)
         pages += 1
-        after = page["pageInfo"]["endCursor"]
-        if not page["pageInfo"]["hasNextPage"]:
+        after = info["endCursor"]
+        if not info["hasNextPage"]:
             break
     assert (seen, pages) == (["Alpha", "Alpha", "Bravo", "Delta", "青葉\u3000学園"], 3)
     assert page["totalCount"] == 5
+    nobody = (await api.data(CUSTOMERS, sales, first=2, search="Zulu"))["customers"]["pageInfo"]
+    assert nobody == {"hasNextPage": False, "endCursor": None, "hasPreviousPage": False, "startCursor": None}
 
 
 async def test_customers_are_searched_by_part_of_the_name_taken_literally(api: Api, world: World) -> None:
@@ -140,13 +134,14 @@ async def test_orders_are_paged_newest_first(api: Api, world: World) -> None:
     owner = await world.customer(starter())
     numbers = [(await placed(api, owner.token, f"k{index}"))["number"] for index in range(5)]
     query = """query($after: String) { customer { spotOrders(first: 2, after: $after) {
-      totalCount edges { node { number } } pageInfo { hasNextPage endCursor } } } }"""
+      totalCount edges { node { number } } pageInfo { hasNextPage endCursor hasPreviousPage } } } }"""
     seen: list[str] = []
     after = None
     for has_next in (True, True, False):
         page = (await api.data(query, owner.token, after=after))["customer"]["spotOrders"]
         seen += [edge["node"]["number"] for edge in page["edges"]]
         assert (page["pageInfo"]["hasNextPage"], page["totalCount"]) == (has_next, 5)
+        assert page["pageInfo"]["hasPreviousPage"] is (after is not None)
         after = page["pageInfo"]["endCursor"]
     assert seen == numbers[::-1]
 
@@ -263,10 +258,53 @@ async def test_the_number_of_statements_does_not_grow_with_the_customers(
     query = """{ customers(first: 100) { totalCount edges { node { name mainContract { version }
       capacityTimeline(from: "2026-05-01", until: "2026-05-02") { accounts }
       spotOrders(first: 3) { totalCount edges { node { number } } } } } } }"""
-    with counted_selects() as statements:
+    with counted_statements() as statements:
         answer = await api.data(query, sales)
     nodes = [edge["node"] for edge in answer["customers"]["edges"]]
     assert len(nodes) == customers
     assert {node["capacityTimeline"][0]["accounts"] for node in nodes} == {200}
     # The token, the page and its count, five for contracts, one for orders, one for their counts.
-    assert len([text for text in statements if "pg_catalog" not in text]) == 10
+    assert len(statements) == 10
+
+
+async def test_each_mutation_of_a_request_reads_what_it_changed(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+    (person,) = await registered(api, owner.token, people(1, 1, groups=["Teachers"]))
+    change = "accountGroupsChange(input: {{accountIds: {ids}, {what}}}) {{ accounts {{ groups {{ name }} }} }}"
+    ids = json.dumps([person["id"]])
+    query = f"""mutation {{ a: {change.format(ids=ids, what='add: ["Parents"]')}
+      b: {change.format(ids=ids, what='remove: ["Teachers"]')} }}"""
+    answer = await api.data(query, owner.token)
+    names = {key: [group["name"] for group in answer[key]["accounts"][0]["groups"]] for key in ("a", "b")}
+    assert names == {"a": ["Parents", "Teachers"], "b": ["Parents"]}
+
+
+async def test_days_that_are_to_come_for_some_customers_only_are_refused_for_them(
+    api: Api, world: World, clock: TestClock
+) -> None:
+    clock.now = datetime(2026, 5, 2, 3, tzinfo=UTC)  # still 1 May in New York
+    for name, zone in (("A", "Asia/Tokyo"), ("B", "America/New_York"), ("C", "Asia/Tokyo")):
+        owner = await world.customer(starter(), name=name, time_zone=zone)
+        await registered(api, owner.token, people(1, 2))
+    query = """{ customers(first: 3) { edges { node { name today: accountCount(on: "2026-05-02")
+      yesterday: accountCount(on: "2026-05-01") } } } }"""
+    answer = (await api.post(query, await world.token(Role.SALES))).json()
+    assert [(error["path"][2], error["extensions"]["code"]) for error in answer["errors"]] == [(1, "DAY_IN_THE_FUTURE")]
+
+
+async def test_what_cannot_be_read_of_one_customer_does_not_keep_others_from_being_read(
+    api: Api, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customers = [await world.customer(starter(), name=name) for name in "ABC"]
+    bad_id = customers[1].customer.id
+
+    async def broken(services: Services, ids: Sequence[int]) -> list[int]:
+        if bad_id in ids:
+            raise ValueError("a row that nobody can read")
+        return await fall_totals(services, ids)
+
+    fall_totals = account_reads.fall_totals
+    monkeypatch.setattr(vars(Context)["fall_totals"], "_load", broken)
+    query = "{ customers(first: 3) { edges { node { name capacityFalls(first: 1) { totalCount } } } } }"
+    answer = (await api.post(query, await world.token(Role.SALES))).json()
+    assert [(error["path"][2], error["extensions"]["code"]) for error in answer["errors"]] == [(1, "INTERNAL")]

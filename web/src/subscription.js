@@ -27,10 +27,10 @@ async function receive({ headers, body }, signal, next) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const events = (text + value).split("\r\n\r\n");
+    const events = (text + value).split("\n\n");
     text = events.pop();
     for (const event of events) {
-      const [kind, data] = event.split("\r\n");
+      const [kind, data] = event.split("\n");
       if (kind === "event: next") next(JSON.parse(data.slice("data: ".length)));
     }
   }
