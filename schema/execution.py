@@ -6,7 +6,7 @@ from inspect import isawaitable
 from typing import Any, cast
 
 import strawberry
-from graphql import GraphQLError, execute, parse
+from graphql import GraphQLError, parse
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
@@ -121,7 +121,7 @@ class SpotplanSchema(strawberry.Schema):
         given = context.context
         state = given.services.database.one_state() if kind is OperationType.QUERY and given else nullcontext()
         async with limits.time(), state:
-            result: Any = execute(
+            executor = PlainExecutor.build(
                 self._schema,
                 context.graphql_document,
                 context.root_value,
@@ -129,9 +129,12 @@ class SpotplanSchema(strawberry.Schema):
                 context.variables,
                 context.operation_name,
                 is_awaitable=cast("Any", optimized_is_awaitable),
-                executor_class=PlainExecutor,
                 operation_extensions=context.operation_extensions,
+                plan=limits.plan(),
             )
+            if isinstance(executor, list):  # the variables are none, or not of their types
+                return ExecutionResult(None, executor)
+            result: Any = executor.execute_operation()
             if isawaitable(result):
                 result = await result
         return ExecutionResult(result.data, result.errors)

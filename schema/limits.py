@@ -39,6 +39,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from resolvers.reads import PAGE_SIZE_MAX
 from schema.context import Context
+from schema.executor import Plan
 from schema.observed import Named, named
 from settings import Settings
 
@@ -241,6 +242,8 @@ class Known:
     """None where it depends on a request's variables."""
     named: dict[str | None, Named] = field(default_factory=dict)
     """Its operations as they are observed, by the name that was asked for."""
+    plans: dict[str | None, Plan] | None = None
+    """Their plans; None where directives may leave out fields."""
 
 
 class Documents:
@@ -308,6 +311,13 @@ class Limits(SchemaExtension):
             known.named[name] = found
         return known.named.get(name)
 
+    def plan(self) -> Plan | None:
+        """What was made for the operation in an earlier request, or is to be kept for the next one."""
+        known, name = cast("Known", self.known), self.execution_context.operation_name
+        if known.plans is None or name not in known.named:
+            return None
+        return known.plans.setdefault(name, Plan())
+
     def faults(self) -> list[GraphQLError]:
         """Why the document is not answered; nothing where it is."""
         context = self.execution_context
@@ -336,7 +346,8 @@ class Limits(SchemaExtension):
             return []
         found = checked(schema, document, self._settings, context.validation_rules)
         if not found:
-            self.known = Known(document, None if measure.has_asked else self._size)
+            plans: dict[str | None, Plan] | None = {} if self._size.directives == 0 else None
+            self.known = Known(document, None if measure.has_asked else self._size, plans=plans)
             self._documents.add(context.query or "", self.known)
         return found
 

@@ -30,7 +30,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from schema import execution
-from schema.executor import PlainExecutor
+from schema.executor import PlainExecutor, Plan
 from tests.processes import ROOT
 from tests.schema.access_probe import NAMED, SCALARS, victims
 from tests.schema.queries import Queries
@@ -231,6 +231,11 @@ def _schema() -> GraphQLSchema:
     return strawberry.Schema(Query, types=[Leaf, Pair], config=StrawberryConfig(scalar_map=scalars))._schema
 
 
+class Theirs(StrawberryGraphQLCoreExecutionContext):
+    def __init__(self, *args: Any, plan: Plan | None, **given: Any) -> None:
+        super().__init__(*args, **given)
+
+
 def _no_argument(_rng: Random, _name: str, _argument: GraphQLArgument) -> str | None:
     return None
 
@@ -304,11 +309,11 @@ async def test_random_queries_of_the_real_schema_are_answered_alike(
         victim = found[rng.choice(list(found))]
         query, variables = Queries(schema, rng, literal, fields_max=30).query()
         texts = []
-        for executor in (StrawberryGraphQLCoreExecutionContext, PlainExecutor):
+        for executor in (Theirs, PlainExecutor, PlainExecutor):  # the second time with what the first one has made
             monkeypatch.setattr(execution, "PlainExecutor", executor)
             texts.append((await api.post(query, victim.token, **variables)).text)
         # Where several items fail, which of them is told first hangs on how long each waits for the database.
         found_texts = [re.sub(r"(?<=,)\d+(?=,)", "", text) for text in texts]
-        assert found_texts[1] == found_texts[0], f"{seed} {query}"
+        assert found_texts[1:] == found_texts[:1] * 2, f"{seed} {query}"
         answered += "errors" not in texts[0]
     assert answered > 50
