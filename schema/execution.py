@@ -1,5 +1,6 @@
 """How an operation runs, from its text to its answer."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from inspect import isawaitable
@@ -15,7 +16,7 @@ from strawberry.types.graphql import OperationType
 
 from schema.errors import presented
 from schema.executor import PlainExecutor
-from schema.limits import Documents, Limits
+from schema.limits import Documents, Limits, RequestTimeoutError
 from schema.observed import Observed
 from settings import Settings
 
@@ -120,23 +121,26 @@ class SpotplanSchema(strawberry.Schema):
         observed.name(limits.named())
         given = context.context
         state = given.services.database.one_state() if kind is OperationType.QUERY and given else nullcontext()
-        async with limits.time(), state:
-            executor = PlainExecutor.build(
-                self._schema,
-                context.graphql_document,
-                context.root_value,
-                context.context,
-                context.variables,
-                context.operation_name,
-                is_awaitable=cast("Any", optimized_is_awaitable),
-                operation_extensions=context.operation_extensions,
-                plan=limits.plan(),
-            )
-            if isinstance(executor, list):  # the variables are none, or not of their types
-                return ExecutionResult(None, executor)
-            result: Any = executor.execute_operation()
-            if isawaitable(result):
-                result = await result
+        try:
+            async with asyncio.timeout(self._settings.request_seconds_max), state:
+                executor = PlainExecutor.build(
+                    self._schema,
+                    context.graphql_document,
+                    context.root_value,
+                    context.context,
+                    context.variables,
+                    context.operation_name,
+                    is_awaitable=cast("Any", optimized_is_awaitable),
+                    operation_extensions=context.operation_extensions,
+                    plan=limits.plan(),
+                )
+                if isinstance(executor, list):  # the variables are none, or not of their types
+                    return ExecutionResult(None, executor)
+                result: Any = executor.execute_operation()
+                if isawaitable(result):
+                    result = await result
+        except TimeoutError:
+            raise RequestTimeoutError from None
         return ExecutionResult(result.data, result.errors)
 
 

@@ -79,6 +79,8 @@ class Plan:
     root: GroupedFieldSet | None = None
     sub_fields: dict[Any, Any] = field(default_factory=dict)
     selections: dict[tuple[GraphQLObjectType, int], _Selection] = field(default_factory=dict)
+    lists: dict[tuple[Any, int], tuple[Complete | None, FieldDetailsList]] = field(default_factory=dict)
+    """How lists are completed, by their types and what is chosen of their items, which is kept with it."""
 
 
 class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -132,6 +134,28 @@ class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
         if self.is_awaitable(found):
             return _merged_later(grouped_field_set, known, found)
         return _merged(grouped_field_set, known, cast("dict[str, Any]", found))
+
+    def complete_list_value(  # noqa: PLR0917 # graphql-core's signature
+        self,
+        return_type: GraphQLList[Any],
+        field_details_list: FieldDetailsList,
+        info: Any,
+        path: Any,
+        result: Any,
+        position_context: Any,
+    ) -> Any:
+        """Complete a list that a resolver has returned: at once, where its items are plain."""
+        if position_context is None and not self._is_observed:
+            key = (return_type, id(field_details_list))
+            if key not in self._plan.lists:
+                self._plan.lists[key] = self._completer_of(return_type, field_details_list), field_details_list
+            complete, _ = self._plan.lists[key]
+            if complete is not None:
+                try:
+                    return complete(result)
+                except Exception:  # noqa: BLE001, S110 # graphql-core meets it again, and says what it is
+                    pass
+        return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
 
     def _selection(self, parent: GraphQLObjectType, chosen: GroupedFieldSet) -> _Selection:
         found = self._selections.get((parent, id(chosen)))

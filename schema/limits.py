@@ -6,7 +6,6 @@ millions of fields take no longer than their text.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -352,16 +351,6 @@ class Limits(SchemaExtension):
         return found
 
     async def on_execute(self) -> AsyncIterator[None]:
-        async with self.time():
-            yield
-
-    @asynccontextmanager
-    async def time(self) -> AsyncIterator[None]:
-        """Let nothing within take longer than a request may.
-
-        Raises:
-            RequestTimeoutError: it did.
-        """
         try:
             async with asyncio.timeout(self._settings.request_seconds_max):
                 yield
