@@ -155,8 +155,8 @@ class Observed(SchemaExtension):
 
     def _end(self, outcome: str, seconds: float) -> None:
         operation = self._operation or "invalid"
-        metrics.OPERATION_SECONDS.labels(operation).observe(seconds)
-        metrics.OPERATIONS.labels(operation, outcome).inc()
+        metrics.labelled(metrics.OPERATION_SECONDS, operation).observe(seconds)
+        metrics.labelled(metrics.OPERATIONS, operation, outcome).inc()
         context = self.execution_context.context
         fields: Fields = {
             "operation": operation,

@@ -4,8 +4,8 @@ import logging
 import re
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from secrets import token_hex
 from time import perf_counter
-from uuid import uuid4
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -67,7 +67,7 @@ class ObserveRequests:
             return
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
-        request_id = given if ID_FORM.fullmatch(given) else uuid4().hex
+        request_id = given if ID_FORM.fullmatch(given) else token_hex(16)
         seen = Seen(request_id, scope["type"] == "websocket", headers.get("traceparent"))
         token = _current.set(seen)
         started, status = perf_counter(), CLIENT_LEFT
@@ -93,7 +93,7 @@ class ObserveRequests:
 def _ended(path: str, status: int, seconds: float, seen: Seen) -> None:
     name = path.partition("/")[2].partition("/")[0]
     route = name if name in ROUTES else "other"
-    metrics.REQUEST_SECONDS.labels(route, status).observe(seconds)
+    metrics.labelled(metrics.REQUEST_SECONDS, route, status).observe(seconds)
     if route not in PROBES:
         line = {"route": route, "status": status, "milliseconds": round(seconds * 1000, 1), **seen.fields}
         logger.info("request", extra={"fields": line})

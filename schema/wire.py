@@ -22,6 +22,8 @@ JSON = "application/json"
 EVENTS = "text/event-stream"
 HTML = "text/html"
 
+NAMES = ("query", "variables", "operationName", "extensions", "documentId")
+"""Of the parameters, in the order of :class:`Parameters`."""
 WILDCARDS = {"*/*": JSON, "application/*": JSON, "text/*": EVENTS}
 """What a range of media types gets. The draft wants JSON for ``*/*``, for clients from before its own media type."""
 
@@ -81,18 +83,23 @@ def accepted(request: Request) -> list[str]:
     if request.method not in {"GET", "POST"}:
         message = "GraphQL is asked by GET or POST"
         raise WireError(405, message, "METHOD_NOT_ALLOWED", {"Allow": "GET, POST"})
+    kinds = list(_kinds(request.headers.get("accept", JSON)))
+    if not kinds:
+        raise WireError(406, f"The answer is {RESPONSE}, {JSON} or {EVENTS}", "NOT_ACCEPTABLE")
+    return kinds
+
+
+@lru_cache(maxsize=64)
+def _kinds(accept: str) -> tuple[str, ...]:
     weighed: list[tuple[float, str]] = []
-    for part in request.headers.get("accept", JSON).split(","):
+    for part in accept.split(","):
         name, _, parameters = part.partition(";")
         name = name.strip().lower()
         kind = WILDCARDS.get(name, name)
         if kind in {RESPONSE, JSON, EVENTS, HTML} and (weight := _weight(parameters)) > 0:
             weighed.append((weight, kind))
     # The sort is stable: of equal weights, the one that stands first is preferred.
-    kinds = [kind for _, kind in sorted(weighed, key=lambda item: -item[0])]
-    if not kinds:
-        raise WireError(406, f"The answer is {RESPONSE}, {JSON} or {EVENTS}", "NOT_ACCEPTABLE")
-    return kinds
+    return tuple(kind for _, kind in sorted(weighed, key=lambda item: -item[0]))
 
 
 def _weight(parameters: str) -> float:
@@ -153,13 +160,12 @@ def _decoded(data: bytes, what: str) -> Any:
 
 def _checked(given: dict[str, Any]) -> Parameters:
     for name in ("query", "operationName", "documentId"):
-        if not isinstance(given.get(name), str | None):
+        if (value := given.get(name)) is not None and not isinstance(value, str):
             raise WireError(400, f"The parameter {name} must be a string")
     for name in ("variables", "extensions"):
-        if not isinstance(given.get(name), dict | None):
+        if (value := given.get(name)) is not None and not isinstance(value, dict):
             raise WireError(400, f"The parameter {name} must be an object")
-    names = ("query", "variables", "operationName", "extensions", "documentId")
-    return Parameters(*(given.get(name) for name in names))
+    return Parameters(*map(given.get, NAMES))
 
 
 def limited(receive: Receive, bytes_max: int) -> Receive:
