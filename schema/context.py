@@ -1,5 +1,6 @@
 """What resolvers find in ``info.context``: the services, who is asking, and the request's loaders."""
 
+from asyncio import shield
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -34,7 +35,8 @@ class Batches(Generic[Key, P, Value]):
         given = (args, *more.items())
         if given not in self._loaders:
             self._loaders[given] = DataLoader(lambda keys: self._values(keys, *args, **more))
-        return self._loaders[given].load(key)
+        # Whoever waits may be cancelled, as GraphQL does with the fields beside one that failed; others wait for the same.
+        return shield(self._loaders[given].load(key))
 
     async def _values(self, keys: Sequence[Key], *args: P.args, **more: P.kwargs) -> Sequence[Value | BaseException]:
         try:

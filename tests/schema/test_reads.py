@@ -308,3 +308,13 @@ async def test_what_cannot_be_read_of_one_customer_does_not_keep_others_from_bei
     query = "{ customers(first: 3) { edges { node { name capacityFalls(first: 1) { totalCount } } } } }"
     answer = (await api.post(query, await world.token(Role.SALES))).json()
     assert [(error["path"][2], error["extensions"]["code"]) for error in answer["errors"]] == [(1, "INTERNAL")]
+
+
+async def test_a_field_that_fails_takes_nothing_from_others_that_wait_for_the_same(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+    capacity = 'capacity(on: "2026-05-01")'
+    query = f"""{{ one: customer {{ {capacity} }}
+      two: viewer {{ customer {{ {capacity} quotes(first: 1, after: "x") {{ totalCount }} }} }} }}"""
+    answer = (await api.post(query, owner.token)).json()
+    assert answer["data"] == {"one": {"capacity": 100}, "two": {"customer": None}}
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["CURSOR_INVALID"]
