@@ -1,7 +1,8 @@
 """What resolvers find in ``info.context``: the services, who is asking, and the request's loaders."""
 
+from asyncio import Future, shield
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 import strawberry
 from strawberry.dataloader import DataLoader
@@ -34,7 +35,10 @@ class Batches(Generic[Key, P, Value]):
         given = (args, *more.items())
         if given not in self._loaders:
             self._loaders[given] = DataLoader(lambda keys: self._values(keys, *args, **more))
-        return self._loaders[given].load(key)
+        value = cast("Future[Value]", self._loaders[given].load(key))
+        value.add_done_callback(_looked_at)
+        # Whoever waits may be cancelled, as GraphQL does with fields beside one that failed; others wait for the same.
+        return shield(value)
 
     async def _values(self, keys: Sequence[Key], *args: P.args, **more: P.kwargs) -> Sequence[Value | BaseException]:
         try:
@@ -52,6 +56,12 @@ class Batches(Generic[Key, P, Value]):
             return (await self._load(self._services, [key], *args, **more))[0]
         except Exception as error:  # noqa: BLE001 # it is raised where the value is waited for
             return error
+
+
+def _looked_at(value: Future[Any]) -> None:
+    """Where nobody waits for a value any more, nobody has to hear that it is an error."""
+    if not value.cancelled():
+        value.exception()
 
 
 class Loader(Generic[Key, P, Value]):

@@ -6,6 +6,7 @@ stops at the first one, and shows the request.
 
 import logging
 import re
+from asyncio import CancelledError
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -194,7 +195,7 @@ class Fuzz:
             response = await self.client.send(self._request(asked))
             await self._check_whose(asked, check(asked, response))
             require(not self.errors.said, f"an error was logged: {self.errors.said}")
-        except Exception as error:
+        except (Exception, CancelledError) as error:  # nobody cancels: it is one that has escaped
             answer = f"{response.status_code} {response.text[:3_000]}" if response else "no answer"
             raise AssertionError(f"seed {self.seed}, request {number}: {error!r}\n{asked}\n{answer}") from error
         self._count(asked, response)

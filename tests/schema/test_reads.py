@@ -1,5 +1,6 @@
 """Connections, cursors, capacity windows, and how many SQL statements reading takes."""
 
+import gc
 import json
 from base64 import b64encode
 from collections.abc import Sequence
@@ -308,3 +309,18 @@ async def test_what_cannot_be_read_of_one_customer_does_not_keep_others_from_bei
     query = "{ customers(first: 3) { edges { node { name capacityFalls(first: 1) { totalCount } } } } }"
     answer = (await api.post(query, await world.token(Role.SALES))).json()
     assert [(error["path"][2], error["extensions"]["code"]) for error in answer["errors"]] == [(1, "INTERNAL")]
+
+
+async def test_a_field_that_fails_takes_nothing_from_others_that_wait_for_the_same(api: Api, world: World) -> None:
+    owner = await world.customer(starter())
+    capacity = 'capacity(on: "2026-05-01")'
+    query = f"""{{ one: customer {{ {capacity} }}
+      two: viewer {{ customer {{ {capacity} accountCount(on: "2099-01-01")
+        quotes(first: 1, after: "x") {{ totalCount }} }} }} }}"""
+    answer = (await api.post(query, owner.token)).json()
+    assert (await api.error('{ customer { accountCount(on: "2099-01-01") } }', owner.token))[
+        "code"
+    ] == "DAY_IN_THE_FUTURE"
+    gc.collect()  # an error that nobody has looked at would be told now
+    assert answer["data"] == {"one": {"capacity": 100}, "two": {"customer": None}}
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["CURSOR_INVALID"]
