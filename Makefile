@@ -58,6 +58,7 @@ lock:
 	uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o requirements.lock
 	uv pip compile pyproject.toml -q --extra dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o requirements-dev.lock
 	uv pip compile examples/python/requirements.in -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o examples/python/requirements.lock
+	for peer in ariadne graphene; do uv pip compile bench/peers/$$peer.in -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links -o bench/peers/$$peer.lock; done
 
 clean:
 	rm -rf .venv web/dist web/node_modules web/audits/node_modules var
