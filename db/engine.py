@@ -1,8 +1,10 @@
 """The database: one read and one write engine, each use case in a transaction of its own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import URL, event, make_url, text
@@ -15,6 +17,8 @@ from db.reading import OneState, ReadSession, current_state, to_its_end
 from db.tracing import trace_statements
 
 BUSY_SECONDS = 30
+CLOSE_SECONDS = 5
+"""How long connections that are in use are waited for; a connection that is closed over is never given back."""
 CONNECT_SECONDS = 10
 RECYCLE_SECONDS = 1_800
 """Connections are made anew after so long: what lies between may forget those that are idle without telling."""
@@ -174,7 +178,10 @@ class Database:
             trace_statements(engine)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, once what still reads in the background has given its own back."""
+        until = monotonic() + CLOSE_SECONDS
+        while monotonic() < until and any(used for used, _size in self.connections().values()):
+            await asyncio.sleep(0.01)
         await self._reader.dispose()
         await self._writer.dispose()
 

@@ -116,6 +116,22 @@ async def test_what_goes_on_after_the_operation_reads_by_itself(database: Databa
     assert in_use(database) == 0
 
 
+async def test_closing_waits_for_what_is_being_read(database: Database) -> None:
+    begun = asyncio.Event()
+
+    async def read() -> None:
+        async with database.read() as session:
+            await session.scalar(text("SELECT 1"))
+            begun.set()
+            await asyncio.sleep(0.1)
+
+    reading = asyncio.create_task(read())
+    await begun.wait()
+    await database.close()
+    await asyncio.sleep(0)
+    assert reading.done()
+
+
 async def test_who_is_cancelled_costs_no_connection(database: Database, lost: list[object]) -> None:
     await count(database)
     for ticks in range(30):
