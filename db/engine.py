@@ -180,7 +180,7 @@ class Database:
     async def close(self) -> None:
         """Close every connection, once what still reads in the background has given its own back."""
         until = monotonic() + CLOSE_SECONDS
-        while monotonic() < until and any(used for used, _size in self.connections().values()):
+        while monotonic() < until and any(used for used, _size in self.connections().values()):  # noqa: ASYNC110 # pools tell nobody
             await asyncio.sleep(0.01)
         await self._reader.dispose()
         await self._writer.dispose()
