@@ -34,6 +34,10 @@ def page_of_each(
     owner: InstrumentedAttribute[int] = CustomerRow.id,
 ) -> tuple[type[R], Select[R]]:
     """Up to ``first`` rows of each owner, in their order: what they are called in the statement, and the statement."""
+    if len(owner_ids) == 1:  # most pages are; to make a subquery takes longer than to run it
+        (owner_id,) = owner_ids
+        alone = select(rows).where(owned_by == owner_id, *where).order_by(*order(rows)).limit(first)
+        return rows, alone
     of_one = select(rows).where(owned_by == owner, *where).order_by(*order(rows)).limit(first).correlate(owner.class_)
     if session.get_bind().dialect.name == "sqlite":  # it has no LATERAL, but IN is as good there
         page = aliased(rows)
