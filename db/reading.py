@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -94,8 +94,13 @@ class OneState:
     async def _close(self) -> None:
         self._is_forgotten = False
         session, self._session = self._session, None
-        if session is not None:
+        if session is None:
+            return
+        try:
             await to_its_end(session.close())
+        except (SQLAlchemyError, OSError):  # the connection has broken; what was read is right all the same
+            with suppress(SQLAlchemyError, OSError):
+                await to_its_end(session.invalidate())
 
 
 current_state: ContextVar[OneState | None] = ContextVar("one_state", default=None)
