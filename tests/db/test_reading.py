@@ -154,3 +154,13 @@ async def test_a_field_that_fails_beside_reads_costs_no_connection(api: Api, wor
     for _ in range(3):
         assert (await api.error(f"{{ customer {{ {fields} }} }}", owner.token))["code"] == "PAGE_SIZE_OUT_OF_RANGE"
     assert lost == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_connection_that_breaks_before_it_is_given_back_spoils_nothing(database: Database) -> None:
+    async with database.one_state():
+        async with database.read() as session:
+            number = await session.scalar(text("SELECT pg_backend_pid()"))
+        async with database.write() as session:
+            await session.execute(text("SELECT pg_terminate_backend(:number)"), {"number": number})
+    assert (await count(database), in_use(database)) == (0, 0)
