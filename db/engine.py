@@ -103,14 +103,11 @@ class Database:
         state = self._state()
         with _typed_failures():
             if state is None:
-                session: AsyncSession = ReadSession(self._reader, expire_on_commit=False)
-                try:
+                async with ReadSession(self._reader, expire_on_commit=False) as session:
                     yield session
-                finally:
-                    await to_its_end(session.close())
             else:
-                async with state.session() as session:
-                    yield session
+                async with state.session() as shared:
+                    yield shared
 
     @asynccontextmanager
     async def one_state(self) -> AsyncIterator[None]:
@@ -146,12 +143,9 @@ class Database:
                 commit the work may have been written: try again with the same idempotency key.
         """
         with _typed_failures():
-            session = AsyncSession(self._writer, expire_on_commit=False)
-            try:
+            async with AsyncSession(self._writer, expire_on_commit=False) as session:
                 yield session
                 await to_its_end(session.commit())
-            finally:
-                await to_its_end(session.close())
         if (state := self._state()) is not None:
             state.forget()
 

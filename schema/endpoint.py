@@ -73,10 +73,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             kinds = wire.accepted(request)
             response = await self._answer(request, kinds)
         except WireError as error:
-            response = wire.refused(error, wire.RESPONSE if kinds[0] == wire.RESPONSE else wire.JSON)
+            response = wire.refused(error, kinds[0])
         except Exception as error:  # noqa: BLE001 # a crash before GraphQL began is presented as one within it
             crash = presented(GraphQLError(str(error), original_error=error))
-            response = wire.answer({"errors": [crash.formatted]}, wire.JSON, 500)
+            response = wire.refused(WireError(500, crash.message, **(crash.extensions or {})), kinds[0])
         response.headers.add_vary_header("Accept")
         is_small = len(response.body) < wire.COMPRESS_MIN if hasattr(response, "body") else True  # streams have none
         await (response if is_small else wire.compressed(response))(scope, receive, send)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -36,7 +37,6 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
 
-Read = Callable[[Any], Any]
 Complete = Callable[[Any], Any]
 """A value as JSON has it. Raises anything where graphql-core must look at the value."""
 
@@ -74,7 +74,10 @@ class _Selection(NamedTuple):
 
 @dataclass(slots=True)
 class Plan:
-    """What an operation has collected and made, for its next request: the same where it has no directives."""
+    """What an operation has collected and made, for its next request: the same where it has no directives.
+
+    Nothing of the request itself may be in it: it stays as long as the document does.
+    """
 
     root: GroupedFieldSet | None = None
     sub_fields: dict[Any, Any] = field(default_factory=dict)
@@ -199,7 +202,7 @@ class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
         return self._object(kind, details) if isinstance(kind, GraphQLObjectType) else None
 
     def _leaf(self, kind: GraphQLLeafType) -> Complete:
-        coerce, check = kind.coerce_output_value, self._check
+        coerce, check = kind.coerce_output_value, partial(_check, self.is_awaitable)
 
         def complete(value: Any) -> Any:
             if type(value) not in INERT:
@@ -225,7 +228,7 @@ class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
         selection = self._selection(kind, chosen)
         if selection.others or defers:
             return None
-        answer, is_type_of, check = selection.answer, cast("Any", kind.is_type_of), self._check
+        answer, is_type_of, check = selection.answer, cast("Any", kind.is_type_of), partial(_check, self.is_awaitable)
         harmless: set[type] = set()
         """Types of which an instance has been checked: whether it may be awaited, or is an error, is its type's."""
 
@@ -241,9 +244,10 @@ class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
 
         return complete
 
-    def _check(self, value: Any) -> None:
-        if value is None or value is Undefined or isinstance(value, Exception) or self.is_awaitable(value):
-            raise _NotPlainError
+
+def _check(is_awaitable: Callable[[Any], bool], value: Any) -> None:
+    if value is None or value is Undefined or isinstance(value, Exception) or is_awaitable(value):
+        raise _NotPlainError
 
 
 def _answer(plain: list[_Plain], parent: GraphQLObjectType) -> Complete:

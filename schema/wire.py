@@ -200,5 +200,5 @@ def compressed(app: ASGIApp) -> ASGIApp:
 
 
 def refused(error: WireError, kind: str) -> Response:
-    """The answer to what was refused."""
-    return answer({"errors": [error.error]}, kind, error.status, error.headers)
+    """The answer to what was refused, in JSON for clients that prefer something else."""
+    return answer({"errors": [error.error]}, RESPONSE if kind == RESPONSE else JSON, error.status, error.headers)

@@ -3,6 +3,7 @@
 import gc
 import json
 import re
+import weakref
 from collections.abc import Callable, Generator
 from datetime import date
 from enum import Enum
@@ -278,6 +279,23 @@ async def test_random_queries_on_right_and_wrong_values_are_answered_alike(wrong
         failed += bool(expected[1])
     gc.collect()  # while the warnings above are let through
     assert (failed == 0) == (wrong == 0)
+
+
+def test_a_plan_keeps_nothing_of_the_request_that_made_it() -> None:
+    schema, plan = _schema(), Plan()
+    document = parse("{ tree { leaf { text colour number } leaves { texts } mixed { leaf { name } } } }")
+
+    def answered(world: World) -> Any:
+        executor: Any = PlainExecutor.build(schema, document, context_value=world, plan=plan)
+        return executor.execute_operation()
+
+    world = World(Random(3), 0)
+    expected, gone = answered(world), weakref.ref(world)
+    del world
+    gc.collect()
+    assert gone() is None
+    assert len(plan.selections) > 1
+    assert answered(World(Random(3), 0)) == expected
 
 
 def test_the_random_queries_are_valid() -> None:
