@@ -26,6 +26,7 @@ from rich.table import Table
 from sqlalchemy import func, select
 
 from bench.load_client import PAID, Failed, Found, Load, Owner, run
+from bench.serving import serving
 from db.engine import Database
 from db.migrate import migrate
 from db.tables import AccountRow, IdempotencyKeyRow, SpotOrderRow
@@ -35,7 +36,7 @@ from planner.workers import PlannerPool
 from resolvers.services import Services, system_clock
 from settings import Settings
 from tests.postgresql import PostgresqlServer, postgresql
-from tests.processes import Server, free_port
+from tests.processes import Server
 from tests.world import World, starter
 
 CONNECTIONS = 200
@@ -91,27 +92,13 @@ def measure(*, long: bool = False) -> tuple[list[Phase], Stored]:
         address = database.address
         migrate(address)
         owners = asyncio.run(_owners(address))
-        port, metrics_port = free_port(), free_port()
-        environment = {
-            "SPOTPLAN_DATABASE_URL": address,
-            "SPOTPLAN_METRICS_PORT": str(metrics_port),
-            "SPOTPLAN_RATE_SIGNED_IN": "1000000/minute",
-            "SPOTPLAN_WORKERS": str(SERVERS),
-            "SPOTPLAN_PLANNER_WORKERS": "1",
-        }
-        server = Server("serve", folder=Path(folder), port=port, **environment)
-        try:
-            server.wait_until_up()
-            while " serving " not in server.log:
-                sleep(0.1)
-            load = Load(port, owners[:BUYERS], owners[BUYERS:], CONNECTIONS, PAUSE_SECONDS, 0.0, "")
-            running = Running(process, server, database, metrics_port)
+        with serving(address, Path(folder), SERVERS) as served:
+            load = Load(served.port, owners[:BUYERS], owners[BUYERS:], CONNECTIONS, PAUSE_SECONDS, 0.0, "")
+            running = Running(process, served.server, database, served.metrics_port)
             _phase("", load, WARMING_SECONDS, running)
             phases = [_phase("undisturbed", load, seconds, running)]
             phases.append(_phase("restarted", load, max(seconds, RESTARTED_SECONDS_MIN), running))
-        finally:
-            server.kill()
-        for line in server.errors[:5]:
+        for line in served.server.errors[:5]:
             print(line)
         return phases, asyncio.run(_stored(address, [phase.found for phase in phases]))
 

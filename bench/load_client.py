@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import uvloop
 
+from bench.serving import request
 from tests.people import REGISTER
 from tests.world import CHECKOUT, PLACE, place_input
 
@@ -192,12 +193,7 @@ class _Client:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._load.port)
         reader, writer = self._streams
-        head = (
-            f"POST /graphql HTTP/1.1\r\nHost: load\r\nAuthorization: Bearer {token}\r\n"
-            "Accept: application/graphql-response+json\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        writer.write(head.encode() + body)
+        writer.write(request(body, token, accept="application/graphql-response+json"))
         answered = await reader.readuntil(b"\r\n\r\n")
         length = LENGTH.search(answered)
         if length is None:

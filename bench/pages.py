@@ -15,10 +15,10 @@ from datetime import UTC, date, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
-from socket import create_connection, socket
+from socket import create_connection
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -28,7 +28,7 @@ from rich import box
 from rich.table import Table
 from sqlalchemy import Connection, Engine, event, make_url
 
-from bench.wire import answer
+from bench.serving import UNLIMITED, answer, request, serving
 from db.engine import Database
 from db.migrate import migrate
 from domain.months import ends_before
@@ -40,7 +40,6 @@ from schema.relay import global_id
 from settings import Settings
 from tests.people import people, registered
 from tests.postgresql import postgresql
-from tests.processes import Server, free_port
 from tests.world import PLACE, Api, World, placed, starter
 
 CUSTOMERS, ACCOUNTS, ORDERS = 200, 30, 5
@@ -100,40 +99,20 @@ def measure() -> list[Pair]:
             Pair(operation, sum(line.endswith((";", "\\gset")) for line in script))
             for operation, script in zip(OPERATIONS, scripts, strict=True)
         ]
-        with _served(database.address, Path(name)) as port:
+        with serving(database.address, Path(name), SERVERS) as served:
             for number in range(ROUNDS + 1):
                 for pair, file in zip(pairs, files, strict=True):
-                    ours, pgbench = _ours(port, token, pair.name, number), _pgbench(database.address, file)
+                    ours, pgbench = _ours(served.port, token, pair.name, number), _pgbench(database.address, file)
                     if number:  # the first round warms everything
                         pair.ours.append(ours)
                         pair.pgbench.append(pgbench)
         return pairs
 
 
-@contextmanager
-def _served(address: str, folder: Path) -> Iterator[int]:
-    port = free_port()
-    environment = {
-        "SPOTPLAN_DATABASE_URL": address,
-        "SPOTPLAN_METRICS_PORT": str(free_port()),
-        "SPOTPLAN_RATE_SIGNED_IN": "1000000000/second",
-        "SPOTPLAN_WORKERS": str(SERVERS),
-        "SPOTPLAN_PLANNER_WORKERS": "1",
-    }
-    server = Server("serve", folder=folder, port=port, **environment)
-    try:
-        server.wait_until_up()
-        while " serving " not in server.log:
-            sleep(0.1)
-        yield port
-    finally:
-        server.kill()
-
-
 async def _prepared(address: str) -> tuple[str, list[list[str]]]:
     """An operator's token, and the script of each operation."""
     database = Database(address)
-    services = Services(Settings(rate_signed_in="1000000/second"), database, PlannerPool(1, 1), system_clock)
+    services = Services(Settings(rate_signed_in=UNLIMITED), database, PlannerPool(1, 1), system_clock)
     world, api_app = World(services), create_app(services)
     first = TODAY - timedelta(days=30)
     term = starter(str(first), str(ends_before(first, 24)), units=1_000)
@@ -235,7 +214,7 @@ def _ours(port: int, token: str, operation: str, number: int) -> float:
         with create_connection(("127.0.0.1", port)) as connection:
             while monotonic() < until:
                 asked = OPERATIONS[operation](random.randint(1, CUSTOMERS), f"{operation} {number} {client} {count}")
-                _send(connection, token, orjson.dumps(asked))
+                connection.sendall(request(orjson.dumps(asked), token))
                 found = orjson.loads(answer(connection))
                 if "errors" in found or any(payload.get("errors") for payload in found["data"].values()):
                     raise RuntimeError(f"refused: {found}")
@@ -244,14 +223,6 @@ def _ours(port: int, token: str, operation: str, number: int) -> float:
 
     with ThreadPoolExecutor(CONNECTIONS) as threads:
         return sum(threads.map(ask, range(CONNECTIONS))) / SECONDS
-
-
-def _send(connection: socket, token: str, body: bytes) -> None:
-    head = (
-        f"POST /graphql HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nAccept: application/json\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    connection.sendall(head.encode() + body)
 
 
 def table(pairs: list[Pair]) -> Table:

@@ -19,6 +19,7 @@ import orjson
 from rich import box
 from rich.table import Table
 
+from bench.serving import answer, request
 from db.migrate import migrate
 
 PEERS = Path(__file__).parent / "peers"
@@ -52,13 +53,8 @@ class Server:
     def request(self, query: str) -> bytes:
         """A request to it, byte by byte."""
         path = f"/{query}" if self.kind == "bare" else PATHS.get(self.kind, "/graphql")
-        body = orjson.dumps({"query": QUERIES[query]})
-        token = "Authorization: Bearer any\r\n" if self.kind == "whole" else ""
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Type: application/json\r\n"
-            f"Accept: application/json\r\n{token}Content-Length: {len(body)}\r\n\r\n"
-        )
-        return head.encode() + body
+        token = "any" if self.kind == "whole" else None
+        return request(orjson.dumps({"query": QUERIES[query]}), token, path)
 
 
 @dataclass(slots=True)
@@ -68,27 +64,6 @@ class Row:
     server: str
     query: str
     microseconds: list[float] = field(default_factory=list)
-
-
-def answer(connection: socket.socket) -> bytes:
-    """Read one response from a connection; its body."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += _received(connection)
-    head, _, body = data.partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 200"):
-        raise RuntimeError(f"{head.decode()} {body.decode()}")
-    length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-    while len(body) < length:
-        body += _received(connection)
-    return body
-
-
-def _received(connection: socket.socket) -> bytes:
-    data = connection.recv(1 << 20)
-    if not data:
-        raise RuntimeError("the server closed a connection")
-    return data
 
 
 def measure() -> list[Row]:

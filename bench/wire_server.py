@@ -22,6 +22,7 @@ from bench.peers.wire_data import Order as Data
 from bench.peers.wire_data import Status, orders
 from bench.peers.wire_data import Viewer as Who
 from bench.peers.wire_data import viewer as who
+from bench.serving import UNLIMITED
 from resolvers.access import Caller, Role
 from resolvers.services import Services
 from schema.app import create_app, middleware
@@ -29,7 +30,6 @@ from schema.endpoint import GraphQLEndpoint
 from schema.execution import SpotplanSchema
 from settings import Settings
 
-UNLIMITED = "1000000000/second"
 strawberry.enum(Status)
 
 
