@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from db.pages import newest_of_each
-from db.tables import AccessTokenRow, IdempotencyKeyRow
+from db.pages import NewestOfEach
+from db.prepared import Prepared
+from db.tables import AccessTokenRow, IdempotencyKeyRow, UtcDateTime
 
 TOKENS_LISTED_MAX = 100
 
@@ -60,10 +61,25 @@ async def add_token(session: AsyncSession, token_hash: str, token: StoredToken) 
     return replace(token, id=row.id)
 
 
+def _is_valid(now: datetime | BindParameter[datetime]) -> tuple[ColumnElement[bool], ...]:
+    unrevoked = or_(AccessTokenRow.revoked_at.is_(None), AccessTokenRow.revoked_at > now)
+    return AccessTokenRow.expires_at > now, unrevoked
+
+
+_VALID = NewestOfEach(
+    AccessTokenRow,
+    cast("InstrumentedAttribute[int]", AccessTokenRow.customer_id),
+    *_is_valid(bindparam("now", type_=UtcDateTime)),
+)
+_BY_HASH = Prepared(
+    lambda _is_postgresql: select(AccessTokenRow).where(AccessTokenRow.token_hash == bindparam("token_hash"))
+)
+
+
 async def token_by_hash(session: AsyncSession, token_hash: str) -> StoredToken | None:
     """The token with this hash, valid or not."""
-    row = await session.scalar(select(AccessTokenRow).where(AccessTokenRow.token_hash == token_hash))
-    return _token(row) if row else None
+    rows = await _BY_HASH.all(session, token_hash=token_hash)
+    return _token(rows[0]) if rows else None
 
 
 async def token_by_id(session: AsyncSession, token_id: int) -> StoredToken | None:
@@ -82,16 +98,8 @@ async def valid_tokens_of_customers(
     session: AsyncSession, now: datetime, customer_ids: Collection[int]
 ) -> dict[int, list[StoredToken]]:
     """What each customer's owners may still use, newest first, at most 100."""
-    owned_by, where = cast("InstrumentedAttribute[int]", AccessTokenRow.customer_id), _is_valid(now)
-    pages = await newest_of_each(
-        session, AccessTokenRow, owned_by, customer_ids, *where, first=TOKENS_LISTED_MAX, before_id=None
-    )
+    pages = await _VALID.read(session, customer_ids, first=TOKENS_LISTED_MAX, before_id=None, now=now)
     return {customer_id: [_token(row) for row in rows] for customer_id, rows in pages.items()}
-
-
-def _is_valid(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    unrevoked = or_(AccessTokenRow.revoked_at.is_(None), AccessTokenRow.revoked_at > now)
-    return AccessTokenRow.expires_at > now, unrevoked
 
 
 async def change_token(session: AsyncSession, token_id: int, role: str, customer_id: int | None) -> None:

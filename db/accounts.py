@@ -3,12 +3,14 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, false, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Integer, String, bindparam, exists, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.pages import by_owner, count_of_each, page_of_each
+from db.prepared import Prepared, is_any_of, one_of
 from db.tables import AccountGroupMemberRow, AccountRow
 from domain.accounts import COUNTED, Account, AccountStatus, NewAccount
 from domain.deactivation import CountedAccount
@@ -16,6 +18,8 @@ from domain.deactivation import CountedAccount
 COUNTED_VALUES = sorted(status.value for status in COUNTED)
 IDS_PER_STATEMENT = 10_000
 """Both drivers take some 32,000 parameters in one statement."""
+
+_BY_ID = Prepared(lambda is_postgresql: select(AccountRow).where(one_of(AccountRow.id, "ids", is_postgresql)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,7 @@ async def add_accounts(
 
 async def accounts_by_id(session: AsyncSession, ids: Collection[int]) -> dict[int, Account]:
     """The accounts that exist among these ids, deleted ones too."""
-    rows = await session.scalars(select(AccountRow).where(AccountRow.id.in_(ids)))
-    return {row.id: _account(row) for row in rows}
+    return {row.id: _account(row) for row in await _BY_ID.all(session, ids=list(ids))}
 
 
 async def account_by_external_id(session: AsyncSession, customer_id: int, external_id: str) -> Account | None:
@@ -124,17 +127,22 @@ async def accounts_page(
     after: tuple[str, int] | None,
 ) -> dict[int, list[Account]]:
     """Up to ``first`` accounts of each customer after a (name, id), in the order of name, then id."""
-    later = [tuple_(AccountRow.name, AccountRow.id) > after] if after is not None else []
-    owned_by = AccountRow.customer_id
-    where = [*_matches(chosen), *later]
-    _, query = page_of_each(session, AccountRow, owned_by, customer_ids, *where, first=first, order=_by_name)
-    pages = by_owner(owned_by, customer_ids, await session.scalars(query))
+    if _finds_nobody(chosen):
+        return {customer_id: [] for customer_id in customer_ids}
+    shape, values = _shape(chosen), _values(chosen)
+    if after is not None:
+        values |= {"after_name": after[0], "after_id": after[1]}
+    rows = await _page(shape, after is not None).all(session, owner_ids=list(customer_ids), first=first, **values)
+    pages = by_owner(AccountRow.customer_id, customer_ids, rows)
     return {customer_id: [_account(row) for row in rows] for customer_id, rows in pages.items()}
 
 
 async def account_counts(session: AsyncSession, customer_ids: Collection[int], chosen: AccountFilter) -> dict[int, int]:
     """How many accounts of each customer match."""
-    return await count_of_each(session, AccountRow.customer_id, customer_ids, *_matches(chosen))
+    if _finds_nobody(chosen):
+        return dict.fromkeys(customer_ids, 0)
+    where = _matches(_shape(chosen))
+    return await count_of_each(session, AccountRow.customer_id, customer_ids, *where, **_values(chosen))
 
 
 async def change_accounts(session: AsyncSession, ids: Sequence[int], **values: Any) -> None:
@@ -151,23 +159,61 @@ def _by_name(row: Any) -> Sequence[ColumnElement[Any]]:
     return row.name, row.id
 
 
-def _matches(chosen: AccountFilter) -> list[ColumnElement[bool]]:
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What of a filter is in the text of a statement."""
+
+    statuses: frozenset[AccountStatus] | None
+    is_of_group: bool
+    has_text: bool
+
+
+def _shape(chosen: AccountFilter) -> _Shape:
+    return _Shape(chosen.statuses, chosen.group_id is not None, bool(chosen.search))
+
+
+def _finds_nobody(chosen: AccountFilter) -> bool:
+    """PostgreSQL takes no NUL in a text; and no name, external id or e-mail address contains one."""
+    return "\0" in (chosen.search or "")
+
+
+def _values(chosen: AccountFilter) -> dict[str, Any]:
+    """What of a filter is not in the text of a statement."""
+    values: dict[str, Any] = {}
+    if chosen.group_id is not None:
+        values["group_id"] = chosen.group_id
+    if chosen.search:
+        values["search"] = chosen.search.replace("/", "//").replace("%", "/%").replace("_", "/_")
+    return values
+
+
+def _matches(shape: _Shape) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if chosen.statuses is None:
+    if shape.statuses is None:
         conditions.append(AccountRow.status != AccountStatus.DELETED.value)
     else:
-        conditions.append(AccountRow.status.in_(sorted(status.value for status in chosen.statuses)))
-    if chosen.group_id is not None:
+        conditions.append(is_any_of(AccountRow.status, shape.statuses))
+    if shape.is_of_group:
         member = exists().where(
-            AccountGroupMemberRow.account_id == AccountRow.id, AccountGroupMemberRow.group_id == chosen.group_id
+            AccountGroupMemberRow.account_id == AccountRow.id,
+            AccountGroupMemberRow.group_id == bindparam("group_id", type_=Integer),
         )
         conditions.append(member)
-    if chosen.search:
-        # PostgreSQL takes no NUL in a text; and none contains one.
+    if shape.has_text:
+        text = bindparam("search", type_=String)
         columns = (AccountRow.name, AccountRow.external_id, AccountRow.email)
-        found = [column.icontains(chosen.search, autoescape=True) for column in columns]
-        conditions.append(false() if "\0" in chosen.search else found[0] | found[1] | found[2])
+        conditions.append(or_(*(column.icontains(text, escape="/") for column in columns)))
     return conditions
+
+
+@cache
+def _page(shape: _Shape, is_later: bool) -> Prepared[AccountRow]:
+    """There are some hundred of them at most."""
+    names = tuple_(AccountRow.name, AccountRow.id)
+    after = tuple_(bindparam("after_name", type_=String), bindparam("after_id", type_=Integer))
+    where = [*_matches(shape), names > after] if is_later else _matches(shape)
+    owned_by = AccountRow.customer_id
+    return Prepared(lambda kind: page_of_each(kind, AccountRow, owned_by, *where, order=_by_name)[1])
 
 
 def _account(row: AccountRow) -> Account:

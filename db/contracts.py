@@ -6,19 +6,69 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from db.commerce_tables import CancelledTermRow, PlanChangeRow
-from db.tables import AdditionalLicenceRow, MainContractRow, SpotOrderRow, TermRow
+from db.prepared import Prepared, is_any_of, one_of
+from db.tables import AdditionalLicenceRow, Base, MainContractRow, SpotOrderRow, TermRow, UtcDateTime
 from domain.contracts import AdditionalLicence, BillingCycle, MainContract, SpotContract, Term
 from domain.months import Period
 from domain.orders import GIVES_CAPACITY
 
+R = TypeVar("R", bound=Base)
 T = TypeVar("T")
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """A contract that is due since then has not been settled yet: what is due next is not known."""
+
+_BY_CUSTOMER = Prepared(
+    lambda is_postgresql: select(MainContractRow).where(
+        one_of(MainContractRow.customer_id, "customer_ids", is_postgresql)
+    )
+)
+_DUE = Prepared(
+    lambda is_postgresql: (
+        select(MainContractRow.customer_id)
+        .where(one_of(MainContractRow.customer_id, "customer_ids", is_postgresql))
+        .where(MainContractRow.due_at <= bindparam("now"))
+    )
+)
+
+
+def _of_contracts(rows: type[R], order: InstrumentedAttribute[Any], *where: ColumnElement[bool]) -> Prepared[R]:
+    """The rows that belong to some main contracts."""
+    owned_by: InstrumentedAttribute[int] = rows.main_contract_id  # type: ignore[attr-defined]
+    return Prepared(
+        lambda is_postgresql: (
+            select(rows).where(one_of(owned_by, "contract_ids", is_postgresql), *where).order_by(order)
+        )
+    )
+
+
+_KNOWN_AT: BindParameter[datetime] = bindparam("known_at", type_=UtcDateTime)
+_TERMS = _of_contracts(TermRow, TermRow.starts_on)
+_TERMS_KNOWN = _of_contracts(TermRow, TermRow.starts_on, TermRow.recorded_at <= _KNOWN_AT)
+_TERMS_CANCELLED = _of_contracts(
+    CancelledTermRow,
+    CancelledTermRow.starts_on,
+    CancelledTermRow.recorded_at <= _KNOWN_AT,
+    CancelledTermRow.cancelled_at > _KNOWN_AT,
+)
+_CHANGES = _of_contracts(PlanChangeRow, PlanChangeRow.effective_on)
+_CHANGES_KNOWN = _of_contracts(PlanChangeRow, PlanChangeRow.effective_on, PlanChangeRow.recorded_at <= _KNOWN_AT)
+_LICENCES = _of_contracts(AdditionalLicenceRow, AdditionalLicenceRow.id)
+_LICENCES_KNOWN = _of_contracts(
+    AdditionalLicenceRow, AdditionalLicenceRow.id, AdditionalLicenceRow.recorded_at <= _KNOWN_AT
+)
+_SPOTS = _of_contracts(SpotOrderRow, SpotOrderRow.id, is_any_of(SpotOrderRow.status, GIVES_CAPACITY))
+_SPOTS_KNOWN = _of_contracts(
+    SpotOrderRow,
+    SpotOrderRow.id,
+    SpotOrderRow.confirmed_at <= _KNOWN_AT,
+    or_(SpotOrderRow.cancelled_at.is_(None), SpotOrderRow.cancelled_at > _KNOWN_AT),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +109,12 @@ async def contracts_by_customer(
     Five statements, however many customers; those on the Free plan are absent. With ``known_at``, what was recorded by
     that instant and not taken back before it.
     """
-    query = select(MainContractRow).where(MainContractRow.customer_id.in_(customer_ids))
-    return await _assembled(session, (await session.scalars(query)).all(), known_at)
+    return await _assembled(session, await _BY_CUSTOMER.all(session, customer_ids=list(customer_ids)), known_at)
 
 
 async def due_customers(session: AsyncSession, now: datetime, customer_ids: Collection[int]) -> list[int]:
     """Those of the customers for whom time may have moved something that is not written down yet."""
-    query = (
-        select(MainContractRow.customer_id)
-        .where(MainContractRow.customer_id.in_(customer_ids))
-        .where(MainContractRow.due_at <= now)
-    )
-    return list(await session.scalars(query))
+    return list(await _DUE.all(session, customer_ids=list(customer_ids), now=now))
 
 
 async def lock_due(session: AsyncSession, now: datetime, *, but: Collection[int], at_most: int) -> list[int]:
@@ -227,21 +271,14 @@ async def _assembled(
     if not ids:
         return {}
     terms = await _terms(session, ids, known_at)
-    licences_query = select(AdditionalLicenceRow).where(AdditionalLicenceRow.main_contract_id.in_(ids))
-    spots_query = select(SpotOrderRow).where(SpotOrderRow.main_contract_id.in_(ids))
-    if known_at is None:
-        spots_query = spots_query.where(SpotOrderRow.status.in_([status.value for status in GIVES_CAPACITY]))
-    else:
-        licences_query = licences_query.where(AdditionalLicenceRow.recorded_at <= known_at)
-        taken_back = or_(SpotOrderRow.cancelled_at.is_(None), SpotOrderRow.cancelled_at > known_at)
-        spots_query = spots_query.where(SpotOrderRow.confirmed_at <= known_at).where(taken_back)
+    licences_read, spots_read = (_LICENCES, _SPOTS) if known_at is None else (_LICENCES_KNOWN, _SPOTS_KNOWN)
     licences = _grouped(
         (row.main_contract_id, AdditionalLicence(Period(row.starts_on, row.ends_before), row.accounts))
-        for row in await session.scalars(licences_query.order_by(AdditionalLicenceRow.id))
+        for row in await licences_read.all(session, contract_ids=ids, known_at=known_at)
     )
     spots = _grouped(
         (row.main_contract_id, SpotContract(Period(row.starts_on, row.ends_before), row.accounts))
-        for row in await session.scalars(spots_query.order_by(SpotOrderRow.id))
+        for row in await spots_read.all(session, contract_ids=ids, known_at=known_at)
     )
     contracts = {}
     for row in rows:
@@ -253,26 +290,15 @@ async def _assembled(
     return contracts
 
 
-async def _terms(
-    session: AsyncSession, contract_ids: Collection[int], known_at: datetime | None
-) -> dict[int, list[Term]]:
+async def _terms(session: AsyncSession, contract_ids: list[int], known_at: datetime | None) -> dict[int, list[Term]]:
     """The terms of each contract, oldest first, cut where an upgrade begins."""
-    query = select(TermRow).where(TermRow.main_contract_id.in_(contract_ids)).order_by(TermRow.starts_on)
-    changes_query = select(PlanChangeRow).where(PlanChangeRow.main_contract_id.in_(contract_ids))
-    pairs: list[tuple[int, Term]] = []
+    read = (_TERMS, _CHANGES) if known_at is None else (_TERMS_KNOWN, _CHANGES_KNOWN)
+    values = {"contract_ids": contract_ids, "known_at": known_at}
+    rows: list[TermRow | CancelledTermRow] = [*await read[0].all(session, **values)]
     if known_at is not None:
-        query = query.where(TermRow.recorded_at <= known_at)
-        changes_query = changes_query.where(PlanChangeRow.recorded_at <= known_at)
-        cancelled = (
-            select(CancelledTermRow)
-            .where(CancelledTermRow.main_contract_id.in_(contract_ids))
-            .where(CancelledTermRow.recorded_at <= known_at, CancelledTermRow.cancelled_at > known_at)
-        )
-        pairs = [(row.main_contract_id, _term(row)) for row in await session.scalars(cancelled)]
-    pairs = [*((row.main_contract_id, _term(row)) for row in await session.scalars(query)), *pairs]
-    changes = _grouped(
-        (row.main_contract_id, row) for row in await session.scalars(changes_query.order_by(PlanChangeRow.effective_on))
-    )
+        rows += await _TERMS_CANCELLED.all(session, **values)
+    changes = _grouped((row.main_contract_id, row) for row in await read[1].all(session, **values))
+    pairs = [(row.main_contract_id, _term(row)) for row in rows]
     terms = _grouped((id_, part) for id_, term in pairs for part in _cut(term, changes[id_]))
     return {id_: sorted(listed, key=lambda term: term.period) for id_, listed in terms.items()}
 

@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, false, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.prepared import Prepared, one_of
 from db.tables import CustomerRow, MainContractRow
 from domain.customers import Customer, CustomerKind, DeactivationPolicy
+
+_BY_ID = Prepared(lambda is_postgresql: select(CustomerRow).where(one_of(CustomerRow.id, "ids", is_postgresql)))
 
 
 async def customers_by_id(session: AsyncSession, ids: Collection[int]) -> dict[int, Customer]:
     """The customers that exist among these ids."""
-    rows = await session.scalars(select(CustomerRow).where(CustomerRow.id.in_(ids)))
-    return {row.id: _customer(row) for row in rows}
+    return {row.id: _customer(row) for row in await _BY_ID.all(session, ids=list(ids))}
 
 
 async def customers_page(

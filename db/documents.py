@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.commerce_tables import DocumentNumberRow, DocumentRow, LedgerEntryRow
-from db.pages import by_owner, count_of_each, newest_of_each
+from db.pages import NewestOfEach, by_owner, count_of_each
 from domain.customers import CustomerKind
 from domain.documents import Document, DocumentKind, DocumentLine, Issuer, ItemKind, TaxGroup
 from domain.ledger import EntryKind, LedgerEntry
@@ -27,6 +27,9 @@ class StoredDocument:
     purchase_id: int
     issued_at: datetime
     document: Document
+
+
+_PAGES = NewestOfEach(DocumentRow, DocumentRow.customer_id)
 
 
 async def next_serial(session: AsyncSession, kind: DocumentKind, year: int) -> int:
@@ -97,8 +100,7 @@ async def documents_page(
     session: AsyncSession, customer_ids: Collection[int], *, first: int, before_id: int | None
 ) -> dict[int, list[StoredDocument]]:
     """Up to ``first`` documents of each customer, newest first."""
-    owned_by = DocumentRow.customer_id
-    pages = await newest_of_each(session, DocumentRow, owned_by, customer_ids, first=first, before_id=before_id)
+    pages = await _PAGES.read(session, customer_ids, first=first, before_id=before_id)
     return {customer_id: [_stored(row) for row in rows] for customer_id, rows in pages.items()}
 
 

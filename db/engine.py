@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import asyncpg
 from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -193,7 +194,9 @@ def _typed_failures() -> Iterator[None]:
         raise DatabaseUnavailableError(str(error)) from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
-        if error.connection_invalidated or state.startswith(PASSING_STATES):
+        # The driver loses count where the server says good-bye between two statements.
+        lost_count = isinstance(error.driver_exception, asyncpg.InternalClientError)
+        if error.connection_invalidated or lost_count or state.startswith(PASSING_STATES):
             raise DatabaseUnavailableError(str(error)) from error
         raise
 

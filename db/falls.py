@@ -9,7 +9,7 @@ from typing import cast
 from sqlalchemy import JSON, Table, and_, bindparam, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.pages import by_owner, count_of_each, newest_of_each
+from db.pages import NewestOfEach, by_owner, count_of_each
 from db.tables import AccountGroupMemberRow, AccountGroupRow, AccountRow, CapacityFallRow, DeactivationRow, EventRow
 from domain.accounts import AccountStatus
 from domain.customers import DeactivationPolicy
@@ -55,6 +55,9 @@ class NewFall:
     policy: DeactivationPolicy
     occurred_at: datetime
     recorded_at: datetime
+
+
+_PAGES = NewestOfEach(CapacityFallRow, CapacityFallRow.customer_id)
 
 
 async def add_falls(session: AsyncSession, falls: Sequence[NewFall]) -> dict[int, NewFall]:
@@ -157,8 +160,7 @@ async def falls_page(
     session: AsyncSession, customer_ids: Collection[int], *, first: int, before_id: int | None
 ) -> dict[int, list[HandledFall]]:
     """Up to ``first`` falls of each customer, newest first."""
-    owned_by = CapacityFallRow.customer_id
-    pages = await newest_of_each(session, CapacityFallRow, owned_by, customer_ids, first=first, before_id=before_id)
+    pages = await _PAGES.read(session, customer_ids, first=first, before_id=before_id)
     return {customer_id: [_fall(row) for row in rows] for customer_id, rows in pages.items()}
 
 

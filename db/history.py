@@ -4,12 +4,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, case, func, insert, literal, select
+from sqlalchemy import ColumnElement, bindparam, case, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.pages import count_of_each, newest_of_each
+from db.pages import NewestOfEach, count_of_each
 from db.tables import CustomerRow, EventRow
 from domain.history import Actor, ActorKind, Event, EventKind, NewEvent
+
+_PAGES = NewestOfEach(EventRow, EventRow.customer_id)
+_PAGES_OF_ACCOUNT = NewestOfEach(EventRow, EventRow.customer_id, EventRow.account_id == bindparam("account_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,9 @@ async def events_page(
     before_id: int | None,
 ) -> dict[int, list[Event]]:
     """Up to ``first`` events of each customer, newest first; of one account where one is named."""
-    where = _about(account_id)
-    owned_by = EventRow.customer_id
-    pages = await newest_of_each(session, EventRow, owned_by, customer_ids, *where, first=first, before_id=before_id)
+    about = {"account_id": account_id} if account_id is not None else {}
+    read = _PAGES_OF_ACCOUNT if about else _PAGES
+    pages = await read.read(session, customer_ids, first=first, before_id=before_id, **about)
     return {customer_id: [_event(row) for row in rows] for customer_id, rows in pages.items()}
 
 

@@ -5,12 +5,13 @@ A window function would be shorter, but it ranks all rows of an owner to take th
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select, true
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
+from db.prepared import Prepared, one_of
 from db.tables import Base, CustomerRow
 
 R = TypeVar("R", bound=Base)
@@ -24,45 +25,50 @@ def newest_first(row: Any) -> Sequence[ColumnElement[Any]]:
 
 
 def page_of_each(
-    session: AsyncSession,
+    is_postgresql: bool,
     rows: type[R],
     owned_by: InstrumentedAttribute[int],
-    owner_ids: Collection[int],
     *where: ColumnElement[bool],
-    first: int,
     order: Order = newest_first,
     owner: InstrumentedAttribute[int] = CustomerRow.id,
 ) -> tuple[type[R], Select[R]]:
-    """Up to ``first`` rows of each owner, in their order: what they are called in the statement, and the statement."""
-    if len(owner_ids) == 1:  # most pages are; to make a subquery takes longer than to run it
-        (owner_id,) = owner_ids
-        alone = select(rows).where(owned_by == owner_id, *where).order_by(*order(rows)).limit(first)
-        return rows, alone
-    of_one = select(rows).where(owned_by == owner, *where).order_by(*order(rows)).limit(first).correlate(owner.class_)
-    if session.get_bind().dialect.name == "sqlite":  # it has no LATERAL, but IN is as good there
-        page = aliased(rows)
-        is_in_page: ColumnElement[bool] = page.id.in_(of_one.with_only_columns(rows.id))  # type: ignore[attr-defined]
-    else:
+    """Up to ``first`` rows of each of ``owner_ids``, which are places: what rows are called in it, and the select."""
+    limit = bindparam("first", type_=Integer)
+    of_one = select(rows).where(owned_by == owner, *where).order_by(*order(rows)).limit(limit).correlate(owner.class_)
+    is_in_page: ColumnElement[bool]
+    if is_postgresql:
         page, is_in_page = aliased(rows, of_one.lateral()), true()
-    query = select(page).select_from(owner.class_).join(page, is_in_page).where(owner.in_(owner_ids))
-    return page, query.order_by(*order(page))
+    else:  # SQLite has no LATERAL, but IN is as good there
+        page = aliased(rows)
+        is_in_page = page.id.in_(of_one.with_only_columns(rows.id))  # type: ignore[attr-defined]
+    query = select(page).select_from(owner.class_).join(page, is_in_page)
+    return page, query.where(one_of(owner, "owner_ids", is_postgresql)).order_by(*order(page))
 
 
-async def newest_of_each(
-    session: AsyncSession,
-    rows: type[R],
-    owned_by: InstrumentedAttribute[int],
-    owner_ids: Collection[int],
-    *where: ColumnElement[bool],
-    first: int,
-    before_id: int | None,
-    owner: InstrumentedAttribute[int] = CustomerRow.id,
-) -> dict[int, list[R]]:
-    """Up to ``first`` rows of each owner, newest first, of those before an id where one is given."""
-    if before_id is not None:
-        where = (*where, rows.id < before_id)  # type: ignore[attr-defined]
-    _, query = page_of_each(session, rows, owned_by, owner_ids, *where, first=first, owner=owner)
-    return by_owner(owned_by, owner_ids, await session.scalars(query))
+class NewestOfEach(Generic[R]):
+    """The pages of a connection whose newest row is first. ``where`` may have places of its own."""
+
+    def __init__(
+        self,
+        rows: type[R],
+        owned_by: InstrumentedAttribute[int],
+        *where: ColumnElement[bool],
+        owner: InstrumentedAttribute[int] = CustomerRow.id,
+    ) -> None:
+        self._owned_by = owned_by
+        earlier: ColumnElement[bool] = rows.id < bindparam("before_id", type_=Integer)  # type: ignore[attr-defined]
+        self._newest = Prepared(lambda kind: page_of_each(kind, rows, owned_by, *where, owner=owner)[1])
+        self._earlier = Prepared(lambda kind: page_of_each(kind, rows, owned_by, *where, earlier, owner=owner)[1])
+
+    async def read(
+        self, session: AsyncSession, owner_ids: Collection[int], *, first: int, before_id: int | None, **values: Any
+    ) -> dict[int, list[R]]:
+        """Up to ``first`` rows of each owner, newest first, of those before an id where one is given."""
+        if before_id is not None:
+            values["before_id"] = before_id
+        query = self._newest if before_id is None else self._earlier
+        rows = await query.all(session, owner_ids=list(owner_ids), first=first, **values)
+        return by_owner(self._owned_by, owner_ids, rows)
 
 
 def by_owner(owned_by: InstrumentedAttribute[int], owner_ids: Collection[int], rows: Iterable[R]) -> dict[int, list[R]]:
@@ -74,8 +80,12 @@ def by_owner(owned_by: InstrumentedAttribute[int], owner_ids: Collection[int], r
 
 
 async def count_of_each(
-    session: AsyncSession, owned_by: InstrumentedAttribute[int], owner_ids: Collection[int], *where: ColumnElement[bool]
+    session: AsyncSession,
+    owned_by: InstrumentedAttribute[int],
+    owner_ids: Collection[int],
+    *where: ColumnElement[bool],
+    **values: Any,
 ) -> dict[int, int]:
-    """How many rows each owner has; 0 for those without any."""
+    """How many rows each owner has; 0 for those without any. ``values`` are of places in ``where``."""
     query = select(owned_by, func.count()).where(owned_by.in_(owner_ids), *where).group_by(owned_by)
-    return defaultdict(int, {owner_id: count for owner_id, count in await session.execute(query)})  # noqa: C416 # rows
+    return defaultdict(int, {owner_id: count for owner_id, count in await session.execute(query, values)})  # noqa: C416 # rows

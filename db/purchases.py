@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.commerce_tables import ContractOrderRow, PurchaseRow
-from db.pages import count_of_each, newest_of_each
+from db.pages import NewestOfEach, count_of_each
 from db.spot_orders import spot_orders_of_purchases
 from db.tables import SpotOrderRow
 from domain.contract_orders import ContractItem
@@ -21,6 +21,8 @@ from domain.orders import OPEN, OrderStatus, PaymentMethod
 from domain.purchases import ContractOrder, Purchase
 
 OPEN_VALUES = sorted(status.value for status in OPEN)
+
+_PAGES = NewestOfEach(PurchaseRow, PurchaseRow.customer_id)
 
 
 async def add_purchase(session: AsyncSession, purchase: Purchase) -> Purchase:
@@ -131,8 +133,7 @@ async def purchases_page(
     session: AsyncSession, customer_ids: Collection[int], *, first: int, before_id: int | None
 ) -> dict[int, list[Purchase]]:
     """Up to ``first`` purchases of each customer, newest first, with their orders."""
-    owned_by = PurchaseRow.customer_id
-    pages = await newest_of_each(session, PurchaseRow, owned_by, customer_ids, first=first, before_id=before_id)
+    pages = await _PAGES.read(session, customer_ids, first=first, before_id=before_id)
     found = await _assembled(session, [row for rows in pages.values() for row in rows])
     return {customer_id: [found[row.id] for row in rows] for customer_id, rows in pages.items()}
 

@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.commerce_tables import PurchaseRow, QuoteRow, SavedRecommendationRow
@@ -85,13 +86,19 @@ async def quotes_page(
     session: AsyncSession, customer_ids: Collection[int], *, first: int, before_id: int | None
 ) -> dict[int, list[Quote]]:
     """Up to ``first`` quotes of each customer, newest first."""
-    earlier = [QuoteRow.id < before_id] if before_id is not None else []
-    row, query = page_of_each(session, QuoteRow, QuoteRow.customer_id, customer_ids, *earlier, first=first)
-    query_ = query.add_columns(PurchaseRow.status).outerjoin(PurchaseRow, PurchaseRow.id == row.purchase_id)
+    query = _page(session.get_bind().dialect.name == "postgresql", before_id is not None)
+    values = {"owner_ids": list(customer_ids), "first": first, "before_id": before_id}
     found: dict[int, list[Quote]] = {customer_id: [] for customer_id in customer_ids}
-    for item, status in await session.execute(query_):
+    for item, status in await session.execute(query, values):
         found[item.customer_id].append(_quote(item, status))
     return found
+
+
+@cache
+def _page(is_postgresql: bool, is_later: bool) -> Select[QuoteRow, str]:
+    where = [QuoteRow.id < bindparam("before_id")] if is_later else []
+    row, query = page_of_each(is_postgresql, QuoteRow, QuoteRow.customer_id, *where)
+    return query.add_columns(PurchaseRow.status).outerjoin(PurchaseRow, PurchaseRow.id == row.purchase_id)
 
 
 async def quote_counts(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, int]:

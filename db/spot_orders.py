@@ -7,11 +7,15 @@ from dataclasses import replace
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.pages import count_of_each, newest_of_each
+from db.pages import NewestOfEach, count_of_each
+from db.prepared import Prepared, one_of
 from db.tables import SpotOrderRow
 from domain.money import Charge
 from domain.months import Period
 from domain.orders import RUNNING, OrderStatus, PaymentMethod, SpotOrder
+
+_BY_ID = Prepared(lambda is_postgresql: select(SpotOrderRow).where(one_of(SpotOrderRow.id, "ids", is_postgresql)))
+_PAGES = NewestOfEach(SpotOrderRow, SpotOrderRow.customer_id)
 
 
 async def add_spot_order(session: AsyncSession, main_contract_id: int, order: SpotOrder) -> SpotOrder:
@@ -54,8 +58,7 @@ async def save_statuses(session: AsyncSession, statuses: Mapping[int, OrderStatu
 
 async def spot_orders_by_id(session: AsyncSession, ids: Collection[int]) -> dict[int, SpotOrder]:
     """The orders that exist among these ids."""
-    rows = await session.scalars(select(SpotOrderRow).where(SpotOrderRow.id.in_(ids)))
-    return {row.id: _order(row) for row in rows}
+    return {row.id: _order(row) for row in await _BY_ID.all(session, ids=list(ids))}
 
 
 async def spot_orders_of_purchases(session: AsyncSession, purchase_ids: Collection[int]) -> dict[int, list[SpotOrder]]:
@@ -86,8 +89,7 @@ async def spot_orders_page(
     session: AsyncSession, customer_ids: Collection[int], *, first: int, before_id: int | None
 ) -> dict[int, list[SpotOrder]]:
     """Up to ``first`` orders of each customer, newest first."""
-    owned_by = SpotOrderRow.customer_id
-    pages = await newest_of_each(session, SpotOrderRow, owned_by, customer_ids, first=first, before_id=before_id)
+    pages = await _PAGES.read(session, customer_ids, first=first, before_id=before_id)
     return {customer_id: [_order(row) for row in rows] for customer_id, rows in pages.items()}
 
 

@@ -1,5 +1,6 @@
 """The tables. Constraints back the rules, so that no bug above them can store what a rule forbids."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -33,11 +34,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value is not None else None
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        instant: datetime = value
-        # SQLite keeps no time zone; what was stored is UTC.
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+        instant: datetime | None = value
+        return instant.replace(tzinfo=UTC) if instant is not None else None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any | None], datetime | None] | None:
+        # PostgreSQL's driver says UTC; SQLite keeps no time zone, and what was stored is UTC.
+        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
 
 
 class Base(DeclarativeBase):

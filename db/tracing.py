@@ -31,7 +31,12 @@ def trace_statements(engine: Engine) -> None:
 
     @event.listens_for(engine, "handle_error")
     def _fail(failure: ExceptionContext) -> None:
-        span = getattr(failure.execution_context, "spotplan_span", None)
-        if span is not None and span.is_recording():
-            span.set_status(Status(StatusCode.ERROR, type(failure.original_exception).__name__))
-            span.end()
+        statement_failed(failure.execution_context, failure.original_exception)
+
+
+def statement_failed(context: Any, error: BaseException) -> None:
+    """End the span of a statement, where it has one, with the kind of its error."""
+    span = getattr(context, "spotplan_span", None)
+    if span is not None and span.is_recording():
+        span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+        span.end()

@@ -12,11 +12,13 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.pages import newest_of_each
+from db.pages import NewestOfEach
 from db.tables import EventRow
 from db.webhook_tables import WebhookDeliveryRow, WebhookEndpointRow
 from domain.history import EventKind
 from domain.webhooks import DELIVERIES_KEPT, Delivery, Endpoint, Outcome
+
+_DELIVERIES = NewestOfEach(WebhookDeliveryRow, WebhookDeliveryRow.endpoint_id, owner=WebhookEndpointRow.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +205,7 @@ async def deliveries_page(
     session: AsyncSession, endpoint_ids: Collection[int], *, first: int, before_id: int | None
 ) -> dict[int, list[Delivery]]:
     """Up to ``first`` attempts to deliver to each endpoint, newest first."""
-    owned_by, owner = WebhookDeliveryRow.endpoint_id, WebhookEndpointRow.id
-    pages = await newest_of_each(
-        session, WebhookDeliveryRow, owned_by, endpoint_ids, first=first, before_id=before_id, owner=owner
-    )
+    pages = await _DELIVERIES.read(session, endpoint_ids, first=first, before_id=before_id)
     return {endpoint_id: [_delivery(row) for row in rows] for endpoint_id, rows in pages.items()}
 
 
