@@ -174,10 +174,8 @@ def _recorded(said: list[str]) -> Iterator[None]:
 
 def _literal(value: Any) -> str:
     """A parameter in SQL: the customer's numbers, the key and new rows are pgbench's variables."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool):
-        return str(value)
+    if value is None or isinstance(value, bool):
+        return "NULL" if value is None else str(value)
     if isinstance(value, int):
         made = next((table for table, start in SEQUENCES.items() if start <= value < start + 1_000_000), None)
         return ":customer" if value == SHOWN else f":{made}_id" if made else str(value)
@@ -188,6 +186,8 @@ def _literal(value: Any) -> str:
         for table, start in SEQUENCES.items():  # an idempotency key keeps the number of what it made
             quoted = quoted.replace(str(start), f"' || :{table}_id || '")
         return f"({quoted})" if "||" in quoted else quoted
+    if isinstance(value, list):
+        return f"ARRAY[{', '.join(_literal(item) for item in value)}]"
     if isinstance(value, date | datetime):
         return f"'{value.isoformat()}'"
     raise TypeError(f"no literal for {value!r}")

@@ -95,8 +95,10 @@ class Database:
             self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncSession]:
+    async def read(self, *, one_statement: bool = False) -> AsyncIterator[AsyncSession]:
         """A session for reading only: within :meth:`one_state`, that one's.
+
+        For one statement that is kept (see :mod:`db.prepared`) no transaction is begun.
 
         Raises:
             DatabaseUnavailableError: no connection, or the connection broke.
@@ -104,7 +106,7 @@ class Database:
         state = self._state()
         with _typed_failures():
             if state is None:
-                async with ReadSession(self._reader, expire_on_commit=False) as session:
+                async with ReadSession(self._reader, one_statement=one_statement) as session:
                     yield session
             else:
                 async with state.session() as shared:

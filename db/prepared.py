@@ -8,18 +8,16 @@ consist of are kept. All others go SQLAlchemy's way, in the same transaction.
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from operator import itemgetter
-from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import ARRAY, ColumnElement, Dialect, Integer, Select, any_, bindparam, false, or_
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as postgresql_dialect
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute
 
+from db.driver import Driver
 from db.reading import ReadSession, to_its_end
-from db.tracing import statement_failed
 
 R = TypeVar("R")
 
@@ -36,16 +34,22 @@ class Prepared(Generic[R]):
 
     async def all(self, session: AsyncSession, **values: Any) -> Sequence[R]:
         """What there is for these values, which are called as their places."""
+        if session.get_bind().dialect.name != "postgresql":
+            return (await session.scalars(self._elsewhere, values)).all()
+        if isinstance(session, ReadSession):
+            return await to_its_end(self._fetched(await session.driver(), values))
         driver: Driver | None = session.info.get(Driver)
-        if driver is not None and driver.sees_all_of(session):
-            work = driver.fetch(self._compiled, values)
-            # Who writes and is cancelled undoes everything, so there the driver may break off what it does.
-            return await (to_its_end(work) if isinstance(session, ReadSession) else work)
-        is_postgresql = session.get_bind().dialect.name == "postgresql"
-        rows = (await session.scalars(self._on_postgresql if is_postgresql else self._elsewhere, values)).all()
-        if is_postgresql:
-            session.info[Driver] = Driver(session.sync_session)  # that has begun the transaction
+        if driver is not None and driver.connection.is_in_transaction() and not _has_changes(session):
+            # Who writes and is cancelled undoes everything, so the driver may break off what it does.
+            return await self._fetched(driver, values)
+        rows = (await session.scalars(self._on_postgresql, values)).all()
+        session.info[Driver] = Driver.of(session.sync_session)  # that has begun the transaction
         return rows
+
+    async def _fetched(self, driver: Driver, values: dict[str, Any]) -> list[Any]:
+        compiled = self._compiled
+        records = await driver.fetch(compiled.sql, compiled.arguments(values), compiled.record_class)
+        return records if compiled.column is None else list(map(compiled.column, records))
 
     @cached_property
     def _on_postgresql(self) -> Select[R]:
@@ -101,39 +105,9 @@ class Compiled:
         ]
 
 
-class Driver:
-    """The driver's own connection, on which a session's transaction has begun."""
-
-    def __init__(self, session: Session) -> None:
-        self._connection = session.connection()
-        self._driver = cast("asyncpg.Connection[Any]", self._connection.connection.driver_connection)
-
-    def sees_all_of(self, session: AsyncSession) -> bool:
-        """Whether the transaction goes on, and everything that the session has changed is in it."""
-        if not self._driver.is_in_transaction():
-            return False
-        return isinstance(session, ReadSession) or not (session.new or session.deleted or session.dirty)
-
-    async def fetch(self, compiled: Compiled, values: dict[str, Any]) -> list[Any]:
-        """The rows of a select, or the values of its column. Whoever listens to the engine hears of it.
-
-        Raises:
-            DBAPIError: it failed.
-        """
-        dispatch, context, arguments = self._connection.dispatch, SimpleNamespace(), compiled.arguments(values)
-        heard = self._connection, None, compiled.sql, arguments, context, False
-        dispatch.before_cursor_execute(*heard)
-        try:
-            records = await self._driver.fetch(compiled.sql, *arguments, record_class=compiled.record_class)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            statement_failed(context, error)
-            if isinstance(error, asyncpg.InternalClientError):
-                self._driver.terminate()  # its own state is wrong, as when a server says good-bye in between
-            raise DBAPIError(
-                compiled.sql, None, error, hide_parameters=True, connection_invalidated=self._driver.is_closed()
-            ) from error
-        dispatch.after_cursor_execute(*heard)
-        return records if compiled.column is None else list(map(compiled.column, records))
+def _has_changes(session: AsyncSession) -> bool:
+    """Whether something is changed that is not in the transaction yet."""
+    return bool(session.new or session.deleted or session.dirty)
 
 
 def _processed(place: int, processor: Callable[[Any], Any]) -> Callable[[Any], Any]:

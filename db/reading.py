@@ -4,10 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
+
+from db.driver import Driver
 
 Result = TypeVar("Result")
 
@@ -32,16 +37,72 @@ class ReadSession(AsyncSession):
 
     An operation's reads are cancelled once a field fails that must not be null. SQLAlchemy gives up a connection
     whose statement is broken off, so each such operation would cost the pool its connections.
+
+    What is kept for PostgreSQL's driver (see :mod:`db.prepared`) begins the transaction without SQLAlchemy, which
+    joins it when it is needed. Where only one statement will be run there is no transaction around it.
     """
 
+    def __init__(self, engine: AsyncEngine, *, one_statement: bool = False) -> None:
+        super().__init__(engine, expire_on_commit=False)
+        self._engine = engine
+        self._one_statement = one_statement
+        self._driver: Driver | None = None
+        self._held: PoolProxiedConnection | None = None
+
     async def execute(self, *given: Any, **named: Any) -> Any:
+        self._join()
         return await to_its_end(super().execute(*given, **named))
 
     async def scalar(self, *given: Any, **named: Any) -> Any:
+        self._join()
         return await to_its_end(super().scalar(*given, **named))
 
     async def get(self, *given: Any, **named: Any) -> Any:
+        self._join()
         return await to_its_end(super().get(*given, **named))
+
+    async def driver(self) -> Driver:
+        """PostgreSQL's driver, in the session's transaction.
+
+        Raises:
+            SQLAlchemyError, OSError: there is no connection.
+        """
+        if self._driver is None:
+            await to_its_end(self._begin())
+        return cast("Driver", self._driver)
+
+    async def close(self) -> None:
+        try:
+            await super().close()
+        finally:
+            await self._give_back()
+
+    async def _begin(self) -> None:
+        if self.in_transaction():
+            self._driver = Driver.of(self.sync_session)
+            return
+        try:
+            self._held = await self._engine.raw_connection()
+            self._driver = Driver(self._held.driver_connection, self._engine.sync_engine)
+            if not self._one_statement:
+                await self._driver.begin()
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            raise DBAPIError("", None, error) from error
+
+    async def _give_back(self) -> None:
+        held, self._held = self._held, None
+        driver, self._driver = self._driver, None
+        if held is None:
+            return
+        try:
+            if driver is not None:
+                await driver.end()
+        finally:
+            await greenlet_spawn(held.close)
+
+    def _join(self) -> None:
+        if self._held is not None and not isinstance(self.sync_session.bind, Connection):
+            self.sync_session.bind = Connection(self._engine.sync_engine, self._held)
 
 
 class OneState:
@@ -68,7 +129,7 @@ class OneState:
             if self._is_forgotten:
                 await self._close()
             if self._session is None:
-                self._session = ReadSession(self._engine, expire_on_commit=False)
+                self._session = ReadSession(self._engine)
             self._reader = asyncio.current_task()
             try:
                 yield self._session

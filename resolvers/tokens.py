@@ -56,7 +56,7 @@ async def sign_in(services: Services, token: str) -> Caller:
         entry = StoredToken(person.role.value, person.customer_id, now, NEVER, subject=person.subject)
         stored = await _person_entry(services.database, entry)
     else:
-        async with services.database.read() as session:
+        async with services.database.read(one_statement=True) as session:
             stored = await token_by_hash(session, _hash(token))
     if stored is None or not stored.is_valid(now):
         raise NotSignedInError("The token is unknown or has expired.")

@@ -1,15 +1,13 @@
 """Selects that are kept: the same answers as SQLAlchemy's, in the same transaction, and the same failures."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import asyncpg
 import pytest
-from sqlalchemy import String, bindparam, cast, event, func, select, text
+from sqlalchemy import String, bindparam, cast, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.pool import Pool
 
 from db.customers import add_customer
 from db.engine import Database, DatabaseUnavailableError
@@ -160,22 +158,3 @@ async def test_a_driver_that_has_lost_count_is_replaced(database: Database, monk
         await read()
     async with database.read() as session:
         assert await number(session) not in numbers
-
-
-async def test_who_is_cancelled_costs_no_connection(database: Database) -> None:
-    async def read() -> None:
-        async with database.read() as session:
-            for _ in range(3):
-                await BY_ID.all(session, ids=[1])
-
-    lost: list[object] = []
-    await read()
-    event.listen(Pool, "invalidate", lambda *given: lost.append(given), once=True)
-    for ticks in range(40):
-        reading = asyncio.create_task(read())
-        for _ in range(ticks):
-            await asyncio.sleep(0)
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
-    await read()
-    assert lost == []
