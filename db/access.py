@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from db.pages import NewestOfEach
-from db.prepared import Prepared
+from db.prepared import Prepared, insertion
 from db.tables import AccessTokenRow, IdempotencyKeyRow, UtcDateTime
 
 TOKENS_LISTED_MAX = 100
@@ -126,22 +126,30 @@ def _token(row: AccessTokenRow) -> StoredToken:
     )
 
 
+_KEY = Prepared(
+    lambda _is_postgresql: (
+        select(IdempotencyKeyRow)
+        .where(IdempotencyKeyRow.customer_id == bindparam("customer_id"))
+        .where(IdempotencyKeyRow.key == bindparam("key"))
+    )
+)
+_ADD_KEY = insertion(IdempotencyKeyRow)
+
+
 async def key_use(session: AsyncSession, customer_id: int, key: str) -> KeyUse | None:
     """What a customer's idempotency key was used for, if it was used."""
-    row = await session.get(IdempotencyKeyRow, (customer_id, key))
-    return KeyUse(row.operation, row.input_hash, tuple(row.result)) if row else None
+    rows = await _KEY.all(session, customer_id=customer_id, key=key)
+    return KeyUse(rows[0].operation, rows[0].input_hash, tuple(rows[0].result)) if rows else None
 
 
 async def add_key_use(session: AsyncSession, customer_id: int, key: str, use: KeyUse, now: datetime) -> None:
     """Remember an idempotency key, in the transaction of its effect."""
-    session.add(
-        IdempotencyKeyRow(
-            customer_id=customer_id,
-            key=key,
-            operation=use.operation,
-            input_hash=use.input_hash,
-            result=list(use.result),
-            created_at=now,
-        )
+    await _ADD_KEY.all(
+        session,
+        customer_id=customer_id,
+        key=key,
+        operation=use.operation,
+        input_hash=use.input_hash,
+        result=list(use.result),
+        created_at=now,
     )
-    await session.flush()

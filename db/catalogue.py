@@ -5,6 +5,7 @@ from collections import defaultdict
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.prepared import Prepared
 from db.tables import PlanPriceRow, PlanRow, TaxRateRow
 from domain.catalogue import Plan, PlanPrice
 from domain.money import TaxRate
@@ -20,10 +21,12 @@ async def all_plans(session: AsyncSession) -> list[Plan]:
     return [Plan(row.code, row.name, row.accounts_per_unit, tuple(prices[row.code])) for row in rows]
 
 
+_TAX_RATES = Prepared(lambda _is_postgresql: select(TaxRateRow).order_by(TaxRateRow.effective_from))
+
+
 async def all_tax_rates(session: AsyncSession) -> list[TaxRate]:
     """Every consumption tax rate, oldest first."""
-    rows = await session.scalars(select(TaxRateRow).order_by(TaxRateRow.effective_from))
-    return [TaxRate(row.effective_from, row.basis_points) for row in rows]
+    return [TaxRate(row.effective_from, row.basis_points) for row in await _TAX_RATES.all(session)]
 
 
 async def add_plan_price(session: AsyncSession, plan_code: str, price: PlanPrice) -> None:

@@ -28,6 +28,12 @@ _BY_CUSTOMER = Prepared(
         one_of(MainContractRow.customer_id, "customer_ids", is_postgresql)
     )
 )
+_LOCK = (
+    select(MainContractRow)
+    .where(MainContractRow.customer_id.in_(bindparam("customer_ids", expanding=True)))
+    .order_by(MainContractRow.id)
+    .with_for_update()
+)
 _DUE = Prepared(
     lambda is_postgresql: (
         select(MainContractRow.customer_id)
@@ -168,8 +174,7 @@ async def locked_contracts(session: AsyncSession, customer_ids: Collection[int])
     Customers that do not exist are absent. SQLite's write transactions exclude each other already, so there it only
     reads.
     """
-    query = select(MainContractRow).where(MainContractRow.customer_id.in_(customer_ids))
-    rows = (await session.scalars(query.order_by(MainContractRow.id).with_for_update())).all()
+    rows = (await session.scalars(_LOCK, {"customer_ids": list(customer_ids)})).all()
     stored = await _assembled(session, rows)
     return [
         LockedContract(row.id, row.customer_id, row.settled_through, row.due_at, stored.get(row.customer_id))

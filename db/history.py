@@ -3,14 +3,16 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import ColumnElement, bindparam, case, func, insert, literal, select
+from sqlalchemy import ColumnElement, Table, bindparam, case, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.pages import NewestOfEach, count_of_each
 from db.tables import CustomerRow, EventRow
 from domain.history import Actor, ActorKind, Event, EventKind, NewEvent
 
+_ADD = insert(cast("Table", EventRow.__table__))  # the session's own way of inserting takes three times as long
 _PAGES = NewestOfEach(EventRow, EventRow.customer_id)
 _PAGES_OF_ACCOUNT = NewestOfEach(EventRow, EventRow.customer_id, EventRow.account_id == bindparam("account_id"))
 
@@ -51,7 +53,7 @@ async def add_log(session: AsyncSession, entries: Iterable[LogEntry]) -> None:
         for entry in entries
     ]
     if rows:
-        await session.execute(insert(EventRow), rows)
+        await session.execute(_ADD, rows)
 
 
 async def events_page(

@@ -11,13 +11,28 @@ from operator import itemgetter
 from typing import Any, Generic, TypeVar, cast
 
 import asyncpg
-from sqlalchemy import ARRAY, ColumnElement, Dialect, Integer, Select, any_, bindparam, false, or_
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Dialect,
+    Integer,
+    Select,
+    Table,
+    any_,
+    bindparam,
+    false,
+    insert,
+    or_,
+)
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as postgresql_dialect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.dml import ReturningInsert
 
 from db.driver import Driver
 from db.reading import ReadSession, to_its_end
+from db.tables import Base
 
 R = TypeVar("R")
 
@@ -27,9 +42,11 @@ class Prepared(Generic[R]):
 
     ``make`` is told whether the database is PostgreSQL. The rows have the table's columns as attributes; those that
     the driver found are no objects of the session, so nothing is changed through them.
+
+    It may also be an insertion (see :func:`insertion`), whose places are the table's columns.
     """
 
-    def __init__(self, make: Callable[[bool], Select[R]]) -> None:
+    def __init__(self, make: Callable[[bool], Select[R] | ReturningInsert[R]]) -> None:
         self._make = make
 
     async def all(self, session: AsyncSession, **values: Any) -> Sequence[R]:
@@ -39,7 +56,9 @@ class Prepared(Generic[R]):
         if isinstance(session, ReadSession):
             return await to_its_end(self._fetched(await session.driver(), values))
         driver: Driver | None = session.info.get(Driver)
-        if driver is not None and driver.connection.is_in_transaction() and not _has_changes(session):
+        if driver is not None and driver.connection.is_in_transaction():
+            if session.new or session.dirty or session.deleted:
+                await session.flush()
             # Who writes and is cancelled undoes everything, so the driver may break off what it does.
             return await self._fetched(driver, values)
         rows = (await session.scalars(self._on_postgresql, values)).all()
@@ -52,16 +71,23 @@ class Prepared(Generic[R]):
         return records if compiled.column is None else list(map(compiled.column, records))
 
     @cached_property
-    def _on_postgresql(self) -> Select[R]:
+    def _on_postgresql(self) -> Select[R] | ReturningInsert[R]:
         return self._make(True)
 
     @cached_property
-    def _elsewhere(self) -> Select[R]:
+    def _elsewhere(self) -> Select[R] | ReturningInsert[R]:
         return self._make(False)
 
     @cached_property
     def _compiled(self) -> "Compiled":
         return Compiled(self._on_postgresql)
+
+
+def insertion(rows: type[Base]) -> Prepared[int]:
+    """The insertion of a row, which returns the first column of its key. All other columns are to be given."""
+    table = cast("Table", rows.__table__)
+    returned: Column[int] = table.primary_key.columns.values()[0]
+    return Prepared(lambda _is_postgresql: insert(table).returning(returned))
 
 
 def one_of(column: ColumnElement[int] | InstrumentedAttribute[int], place: str, is_postgresql: bool) -> Any:
@@ -77,25 +103,33 @@ def is_any_of(column: InstrumentedAttribute[str], values: Iterable[str]) -> Colu
 
 
 class Compiled:
-    """A select as PostgreSQL's driver takes it."""
+    """A select or insertion as PostgreSQL's driver takes it."""
 
-    def __init__(self, select: Select[Any]) -> None:
+    def __init__(self, statement: Select[Any] | ReturningInsert[Any]) -> None:
         dialect: Dialect = postgresql_dialect()  # type: ignore[no-untyped-call]
-        compiled = select.compile(dialect=dialect)
+        found = list(statement.exported_columns)
+        is_rows = False
+        if isinstance(statement, Select):
+            described = statement.column_descriptions[0]
+            is_rows = described["entity"] is described["expr"]
+            compiled = statement.compile(dialect=dialect)
+        else:
+            table = cast("Table", statement.table)
+            given = [column.key for column in table.columns if column is not table.autoincrement_column]
+            compiled = statement.compile(dialect=dialect, column_keys=given)
         self.sql = compiled.string
-        given = compiled.params
+        constants = compiled.params
         self._places = [
-            (name, given[name], compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+            (name, constants[name], compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
             for name in compiled.positiontup or ()
         ]
         attributes: dict[str, Any] = {"__slots__": ()}
-        for place, column in enumerate(select.selected_columns):
+        for place, column in enumerate(found):
             processed = column.type.dialect_impl(dialect).result_processor(dialect, None)
             getter = itemgetter(place) if processed is None else _processed(place, processed)
             attributes[str(column.key)] = property(getter)
         self.record_class = cast("type[asyncpg.Record]", type("Row", (asyncpg.Record,), attributes))
-        described = select.column_descriptions[0]
-        self.column = None if described["entity"] is described["expr"] else attributes[described["name"]].fget
+        self.column = None if is_rows else attributes[str(found[0].key)].fget
 
     def arguments(self, values: dict[str, Any]) -> list[Any]:
         """The values in their places."""
@@ -103,11 +137,6 @@ class Compiled:
             processed(values.get(name, constant)) if processed else values.get(name, constant)
             for name, constant, processed in self._places
         ]
-
-
-def _has_changes(session: AsyncSession) -> bool:
-    """Whether something is changed that is not in the transaction yet."""
-    return bool(session.new or session.deleted or session.dirty)
 
 
 def _processed(place: int, processor: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.commerce_tables import ContractOrderRow, PurchaseRow
 from db.pages import NewestOfEach, count_of_each
+from db.prepared import insertion
 from db.spot_orders import spot_orders_of_purchases
 from db.tables import SpotOrderRow
 from domain.contract_orders import ContractItem
@@ -22,22 +23,25 @@ from domain.purchases import ContractOrder, Purchase
 
 OPEN_VALUES = sorted(status.value for status in OPEN)
 
+_ADD = insertion(PurchaseRow)
 _PAGES = NewestOfEach(PurchaseRow, PurchaseRow.customer_id)
 
 
 async def add_purchase(session: AsyncSession, purchase: Purchase) -> Purchase:
     """Store a new purchase without its orders; the id it is given replaces the one it came with."""
-    row = PurchaseRow(
+    (id_,) = await _ADD.all(
+        session,
         customer_id=purchase.customer_id,
         status=purchase.status.value,
+        payment_method=None,
+        payment_due_on=None,
         currency=purchase.currency,
         terms_version=purchase.terms_version,
         placed_at=purchase.placed_at,
         expires_at=purchase.expires_at,
+        confirmed_at=None,
     )
-    session.add(row)
-    await session.flush()
-    return replace(purchase, id=row.id)
+    return replace(purchase, id=id_)
 
 
 async def add_contract_order(

@@ -3,24 +3,27 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.pages import NewestOfEach, count_of_each
-from db.prepared import Prepared, one_of
+from db.prepared import Prepared, insertion, one_of
 from db.tables import SpotOrderRow
 from domain.money import Charge
 from domain.months import Period
 from domain.orders import RUNNING, OrderStatus, PaymentMethod, SpotOrder
 
+_ADD = insertion(SpotOrderRow)
 _BY_ID = Prepared(lambda is_postgresql: select(SpotOrderRow).where(one_of(SpotOrderRow.id, "ids", is_postgresql)))
 _PAGES = NewestOfEach(SpotOrderRow, SpotOrderRow.customer_id)
 
 
 async def add_spot_order(session: AsyncSession, main_contract_id: int, order: SpotOrder) -> SpotOrder:
     """Store a new order; the id it is given replaces the one it came with."""
-    row = SpotOrderRow(
+    (id_,) = await _ADD.all(
+        session,
         customer_id=order.customer_id,
         main_contract_id=main_contract_id,
         purchase_id=order.purchase_id,
@@ -36,16 +39,16 @@ async def add_spot_order(session: AsyncSession, main_contract_id: int, order: Sp
         terms_version=order.terms_version,
         placed_at=order.placed_at,
         expires_at=order.expires_at,
+        **_progress(order),
     )
-    _set_progress(row, order)
-    session.add(row)
-    await session.flush()
-    return replace(order, id=row.id)
+    return replace(order, id=id_)
 
 
 async def save_progress(session: AsyncSession, order: SpotOrder) -> None:
     """Store where an order stands: its status, payment and the instants of its moves."""
-    _set_progress(await session.get_one(SpotOrderRow, order.id), order)
+    row = await session.get_one(SpotOrderRow, order.id)
+    for name, value in _progress(order).items():
+        setattr(row, name, value)
 
 
 async def save_statuses(session: AsyncSession, statuses: Mapping[int, OrderStatus]) -> None:
@@ -98,12 +101,14 @@ async def spot_order_counts(session: AsyncSession, customer_ids: Collection[int]
     return await count_of_each(session, SpotOrderRow.customer_id, customer_ids)
 
 
-def _set_progress(row: SpotOrderRow, order: SpotOrder) -> None:
-    row.status = order.status.value
-    row.payment_method = order.payment_method.value if order.payment_method else None
-    row.payment_due_on = order.payment_due_on
-    row.confirmed_at = order.confirmed_at
-    row.cancelled_at = order.cancelled_at
+def _progress(order: SpotOrder) -> dict[str, Any]:
+    return {
+        "status": order.status.value,
+        "payment_method": order.payment_method.value if order.payment_method else None,
+        "payment_due_on": order.payment_due_on,
+        "confirmed_at": order.confirmed_at,
+        "cancelled_at": order.cancelled_at,
+    }
 
 
 def _order(row: SpotOrderRow) -> SpotOrder:

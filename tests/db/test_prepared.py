@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 from sqlalchemy import String, bindparam, cast, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.access import KeyUse, add_key_use, key_use
 from db.customers import add_customer
 from db.engine import Database, DatabaseUnavailableError
 from db.history import add_events, events_page
@@ -158,3 +159,23 @@ async def test_a_driver_that_has_lost_count_is_replaced(database: Database, monk
         await read()
     async with database.read() as session:
         assert await number(session) not in numbers
+
+
+async def test_what_is_inserted_is_there_and_a_key_is_used_once(database: Database) -> None:
+    use = KeyUse("spotOrderPlace", "0" * 64, (1, 2))
+    async with database.write() as session:
+        customer_id = await add(session, "A")
+        assert await key_use(session, customer_id, "k") is None
+        await add_key_use(session, customer_id, "k", use, NOW)
+        assert await key_use(session, customer_id, "k") == use
+
+    async def add_both() -> None:
+        async with database.write() as session:
+            assert await key_use(session, customer_id, "k") == use
+            await add_key_use(session, customer_id, "l", use, NOW)
+            await add_key_use(session, customer_id, "k", use, NOW)
+
+    with pytest.raises(IntegrityError):
+        await add_both()
+    async with database.read() as session:
+        assert (await key_use(session, customer_id, "k"), await key_use(session, customer_id, "l")) == (use, None)
