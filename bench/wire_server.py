@@ -4,6 +4,7 @@
 ``whole`` the application as it is, except that whoever asks is signed in without a look at the database.
 """
 
+import gc
 import sys
 from collections.abc import Callable
 from datetime import date
@@ -116,4 +117,7 @@ KINDS: dict[str, Callable[[Path], ASGIApp]] = {"bare": bare, "ours": ours, "whol
 
 if __name__ == "__main__":
     kind, port, folder = sys.argv[1:]
-    uvicorn.run(KINDS[kind](Path(folder)), port=int(port), log_level="warning", lifespan="off", access_log=False)
+    app = KINDS[kind](Path(folder))
+    gc.collect()
+    gc.freeze()  # as the application does once it has started, which is left out here
+    uvicorn.run(app, port=int(port), log_level="warning", lifespan="off", access_log=False)

@@ -122,7 +122,7 @@ class SpotplanSchema(strawberry.Schema):
         given = context.context
         state = given.services.database.one_state() if kind is OperationType.QUERY and given else nullcontext()
         try:
-            async with asyncio.timeout(self._settings.request_seconds_max), state:
+            async with state:
                 executor = PlainExecutor.build(
                     self._schema,
                     context.graphql_document,
@@ -137,8 +137,9 @@ class SpotplanSchema(strawberry.Schema):
                 if isinstance(executor, list):  # the variables are none, or not of their types
                     return ExecutionResult(None, executor)
                 result: Any = executor.execute_operation()
-                if isawaitable(result):
-                    result = await result
+                if isawaitable(result):  # what is answered at once has taken no time that could be cut short
+                    async with asyncio.timeout(self._settings.request_seconds_max):
+                        result = await result
         except TimeoutError:
             raise RequestTimeoutError from None
         return ExecutionResult(result.data, result.errors)

@@ -1,6 +1,5 @@
 """Global ids, cursors and the parts that every connection shares."""
 
-import json
 from binascii import Error as Base64Error
 from collections.abc import Sequence
 from typing import Annotated, Any, Protocol
@@ -76,7 +75,7 @@ def key_of(text: str, type_name: str, field: str) -> int:
 
 def cursor(*values: str | int) -> str:
     """An opaque cursor for the values that a connection is sorted by."""
-    return to_base64("cursor", json.dumps(values, separators=(",", ":")))
+    return to_base64("cursor", orjson.dumps(values).decode())
 
 
 def _is_storable(value: str | int) -> bool:

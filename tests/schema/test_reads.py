@@ -72,7 +72,8 @@ NESTED = b64encode(b"cursor:" + b"[" * 5_000).decode()
 @pytest.mark.parametrize(
     "after",
     [
-        *(cursor(*values) for values in (("a\0", 1), ("a", 2**31), ("a", -1), ("\ud800", 1), (1, 1), ("a", True))),
+        *(cursor(*values) for values in (("a\0", 1), ("a", 2**31), ("a", -1), (1, 1), ("a", True))),
+        b64encode(b'cursor:["\\ud800",1]').decode(),
         NESTED,
     ],
 )
