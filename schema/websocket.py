@@ -21,6 +21,9 @@ from schema.rates import too_often
 TOO_LARGE = 1009
 """The close code for a message that is too big, of RFC 6455."""
 
+REASON_BYTES_MAX = 123
+"""A frame of control has at most 125 bytes, two of which are the code (RFC 6455, 5.5)."""
+
 
 class TextAdapter(ASGIWebSocketAdapter):
     """Messages as JSON objects in text frames, none larger than the body of a request may be."""
@@ -41,6 +44,10 @@ class TextAdapter(ASGIWebSocketAdapter):
                 await self.ws.close(TOO_LARGE, f"A message has at most {bytes_max} bytes")
                 return
             yield self._parsed(text)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the connection; a reason repeats what the client has sent, which may be longer than one may be."""
+        await super().close(code, reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore"))
 
     def _parsed(self, text: str) -> dict[str, Any]:
         try:

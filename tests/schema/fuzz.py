@@ -4,6 +4,7 @@ The same seed on the same database makes the same requests, so a failure is foun
 stops at the first one, and shows the request.
 """
 
+import gc
 import logging
 import re
 from asyncio import CancelledError
@@ -17,6 +18,7 @@ from typing import Any
 
 from httpx import ASGITransport, AsyncClient, Request, Response
 from sqlalchemy import select
+from starlette.types import ASGIApp
 
 from db.clock import start_clock
 from db.commerce_tables import (
@@ -38,6 +40,7 @@ from tests.schema.fuzz_after import check_database
 from tests.schema.fuzz_checks import NUMBER, SCHEMA, Found, check, is_owner, require, type_and_key
 from tests.schema.fuzz_requests import Asked, Requests
 from tests.schema.fuzz_values import CUSTOMERS, DAYS, HOUSE, PERSON, Known
+from tests.schema.fuzz_websocket import Conversation, conversation
 from tests.world import Api, Owned, TestClock, World, confirmed, placed, starter
 
 ROWS: dict[str, Any] = {
@@ -56,6 +59,8 @@ ROWS: dict[str, Any] = {
 OF_NUMBERS = {"SO": "SpotOrder", "PU": "Purchase", "CO": "ContractOrder", "Q": "Quote"}
 LOOK_EVERY = 50
 """After so many requests time goes on, each caller must still be answered, and what fits together is looked up."""
+CONVERSE_EVERY = 10
+"""Each of so many requests is a conversation over WebSocket."""
 STEPS = (0, 0, 0, 0, 600, 7_000, 86_400 * 9)
 """Seconds that time goes on."""
 MORTAL = re.compile(r"(?:QWNjb3VudEdyb3Vw|V2ViaG9va0VuZHBvaW50)\w*=*")
@@ -103,6 +108,7 @@ class Fuzz:
 
     world: World
     client: AsyncClient
+    app: ASGIApp
     clock: TestClock
     seed: int
     owners: dict[str, Owned] = field(default_factory=dict)
@@ -174,8 +180,10 @@ class Fuzz:
         logger.addHandler(self.errors)
         try:
             for number in range(requests):
-                asked = making.next()
-                await self.ask(asked, number)
+                if number % CONVERSE_EVERY == CONVERSE_EVERY - 1:
+                    await self.converse(conversation(making, rng, self.tokens), number)
+                else:
+                    await self.ask(making.next(), number)
                 if number % LOOK_EVERY == LOOK_EVERY - 1:
                     self.clock.now += timedelta(seconds=rng.choice(STEPS))
                     await self.look()
@@ -200,6 +208,24 @@ class Fuzz:
             raise AssertionError(f"seed {self.seed}, request {number}: {error!r}\n{asked}\n{answer}") from error
         self._count(asked, response)
         if "token" in asked.carried:  # tokenRotate, tokenRevoke
+            await self.sign_in()
+
+    async def converse(self, conversation: Conversation, number: int = 0) -> None:
+        """A conversation over WebSocket.
+
+        Raises:
+            AssertionError: as for :meth:`run`.
+        """
+        for key in MORTAL.findall(conversation.asked.carried):
+            self.owner_of[key] = self.owner_of.get(key) or await self._owner(key)
+        try:
+            await conversation.run(self.app)
+            await self._check_whose(conversation.asked, conversation.check())
+            require(not self.errors.said, f"an error was logged: {self.errors.said}")
+        except (Exception, CancelledError) as error:
+            raise AssertionError(f"seed {self.seed}, request {number}: {error!r}\n{conversation}"[:20_000]) from error
+        self.answered[f"over WebSocket: {conversation.outcome}"] += 1
+        if "token" in conversation.asked.carried:
             await self.sign_in()
 
     def _request(self, asked: Asked) -> Request:
@@ -278,10 +304,11 @@ async def fuzzing(services: Services, clock: TestClock, seed: int, *, settable: 
             await start_clock(session, clock.now)
         services = replace(services, clock=SettableClock(services.database))
         await services.refresh_clock()
-    transport = ASGITransport(create_app(services))
-    async with AsyncClient(transport=transport, base_url="http://testserver") as client:
-        fuzz = Fuzz(World(services), client, clock, seed)
+    app = create_app(services)
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://testserver") as client:
+        fuzz = Fuzz(World(services), client, app, clock, seed)
         await fuzz.begin()
         yield fuzz
         await fuzz.look()
+        gc.collect()  # what was never awaited is told of now, and not in another test
     await check_database(services, (owned.customer for owned in fuzz.owners.values()))

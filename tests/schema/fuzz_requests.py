@@ -78,10 +78,10 @@ class Requests:
         self._known = known
         self._rng = rng
 
-    def next(self) -> Asked:
-        """A request of any kind by any caller."""
+    def next(self, caller: str | None = None) -> Asked:
+        """A request of any kind, by any caller where none is named."""
         rng = self._rng
-        caller = rng.choices(list(CALLERS), list(CALLERS.values()))[0]
+        caller = caller or rng.choices(list(CALLERS), list(CALLERS.values()))[0]
         make = rng.choices([self._valid, self._nearly_valid, self._wrong], [62, 18, 20])[0]
         return make(caller)
 

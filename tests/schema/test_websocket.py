@@ -186,6 +186,12 @@ async def test_operations_before_connection_init_close_the_connection(address: s
         assert await client.closed() == (4401, "Unauthorized")
 
 
+async def test_a_reason_that_repeats_what_was_said_is_cut_to_what_a_close_may_have(address: str) -> None:
+    async with after(address, {}) as client:
+        await client.send(type="é" * 90)
+        assert await client.closed() == (4400, "Unknown message type: " + "é" * 50)  # 123 bytes at most
+
+
 async def test_a_client_that_says_nothing_is_not_waited_for(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
