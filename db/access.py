@@ -144,7 +144,7 @@ async def key_use(session: AsyncSession, customer_id: int, key: str) -> KeyUse |
 
 async def add_key_use(session: AsyncSession, customer_id: int, key: str, use: KeyUse, now: datetime) -> None:
     """Remember an idempotency key, in the transaction of its effect."""
-    await _ADD_KEY.all(
+    await _ADD_KEY.one(
         session,
         customer_id=customer_id,
         key=key,

@@ -213,7 +213,7 @@ def _page(shape: _Shape, is_later: bool) -> Prepared[AccountRow]:
     after = tuple_(bindparam("after_name", type_=String), bindparam("after_id", type_=Integer))
     where = [*_matches(shape), names > after] if is_later else _matches(shape)
     owned_by = AccountRow.customer_id
-    return Prepared(lambda kind: page_of_each(kind, AccountRow, owned_by, *where, order=_by_name)[1])
+    return Prepared(lambda is_postgresql: page_of_each(is_postgresql, AccountRow, owned_by, *where, order=_by_name)[1])
 
 
 def _account(row: AccountRow) -> Account:

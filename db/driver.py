@@ -15,7 +15,7 @@ from db.tracing import statement_failed
 
 
 class Driver:
-    """A connection of the driver. Whoever listens to ``heard_by`` hears of its statements."""
+    """A connection of the driver. Whoever listens to ``heard_by`` hears of its statements, and is given that."""
 
     def __init__(self, connection: Any, heard_by: Engine | Connection) -> None:
         self.connection = cast("asyncpg.Connection[Any]", connection)
@@ -39,7 +39,7 @@ class Driver:
         heard = self._heard_by, None, sql, arguments, context, False
         for begun in dispatch.before_cursor_execute:
             begun(*heard)
-        with self._typed_failures(sql, context):
+        with self._as_of_sqlalchemy(sql, context):
             records = await self.connection.fetch(sql, *arguments, record_class=record_class)
         for ended in dispatch.after_cursor_execute:
             ended(*heard)
@@ -54,7 +54,7 @@ class Driver:
         for begun in self._heard_by.dispatch.begin:
             begun(self._heard_by)
         self._transaction = self.connection.transaction(isolation="repeatable_read", readonly=True)
-        with self._typed_failures("BEGIN"):
+        with self._as_of_sqlalchemy("BEGIN"):
             await self._transaction.start()
 
     async def end(self) -> None:
@@ -67,17 +67,23 @@ class Driver:
             return
         for ended in self._heard_by.dispatch.rollback:
             ended(self._heard_by)
-        with self._typed_failures("ROLLBACK"):
+        with self._as_of_sqlalchemy("ROLLBACK"):
             await self._transaction.rollback()
 
     @contextmanager
-    def _typed_failures(self, sql: str, context: object = None) -> Iterator[None]:
+    def _as_of_sqlalchemy(self, sql: str, context: SimpleNamespace | None = None) -> Iterator[None]:
+        """Raise the driver's failures as SQLAlchemy does. ``context`` is that of a statement within a transaction."""
         try:
             yield
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             statement_failed(context, error)
-            if isinstance(error, asyncpg.InternalClientError):
-                self.connection.terminate()  # it has lost count, as when a server says good-bye between statements
+            # Nobody can use it again where a transaction neither begins nor ends; or where it has lost count of what
+            # was said, as when a server says good-bye between two statements.
+            if context is None or isinstance(error, asyncpg.InternalClientError):
+                self.connection.terminate()
             is_closed = self.connection.is_closed()
             kind = IntegrityError if isinstance(error, asyncpg.IntegrityConstraintViolationError) else DBAPIError
             raise kind(sql, None, error, hide_parameters=True, connection_invalidated=is_closed) from error
+        except BaseException as error:  # who writes may be cancelled
+            statement_failed(context, error)
+            raise

@@ -194,6 +194,9 @@ def _typed_failures() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
         raise DatabaseUnavailableError(str(error)) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        # Nobody has made it SQLAlchemy's: it is raised only where a connection is made.
+        raise DatabaseUnavailableError(str(error)) from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
         # The driver loses count where the server says good-bye between two statements.
@@ -208,8 +211,11 @@ def _is_open(connection: Any, _record: Any, _proxy: Any) -> None:
 
     SQLAlchemy's ping takes three round trips, for BEGIN and ROLLBACK around it: half of those of a short read.
     """
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError("the server has closed the connection")
+    driver = connection.driver_connection
+    # One that could not be ended, as where an operator has cancelled its BEGIN, would fail whoever comes next. Of that
+    # the driver keeps a note (asyncpg 0.32), but tells nobody.
+    if driver.is_closed() or driver.is_in_transaction() or driver._top_xact is not None:  # noqa: SLF001
+        raise DisconnectionError("the server has closed the connection, or a transaction was not ended")
 
 
 def _make_folder(url: URL) -> None:

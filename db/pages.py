@@ -57,8 +57,13 @@ class NewestOfEach(Generic[R]):
     ) -> None:
         self._owned_by = owned_by
         earlier: ColumnElement[bool] = rows.id < bindparam("before_id", type_=Integer)  # type: ignore[attr-defined]
-        self._newest = Prepared(lambda kind: page_of_each(kind, rows, owned_by, *where, owner=owner)[1])
-        self._earlier = Prepared(lambda kind: page_of_each(kind, rows, owned_by, *where, earlier, owner=owner)[1])
+
+        def pages(*more: ColumnElement[bool]) -> Prepared[R]:
+            return Prepared(
+                lambda is_postgresql: page_of_each(is_postgresql, rows, owned_by, *where, *more, owner=owner)[1]
+            )
+
+        self._newest, self._earlier = pages(), pages(earlier)
 
     async def read(
         self, session: AsyncSession, owner_ids: Collection[int], *, first: int, before_id: int | None, **values: Any

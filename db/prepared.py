@@ -38,10 +38,10 @@ R = TypeVar("R")
 
 
 class Prepared(Generic[R]):
-    """A select of the rows of one table, or of one column, with a place for each value.
+    """A select of the rows of one table, or of one column of a table, with a place for each value.
 
-    ``make`` is told whether the database is PostgreSQL. The rows have the table's columns as attributes; those that
-    the driver found are no objects of the session, so nothing is changed through them.
+    ``make`` is told whether the database is PostgreSQL. The rows have the table's columns as attributes, and are only
+    to be read: those that the driver found are no objects of the session.
 
     It may also be an insertion (see :func:`insertion`), whose places are the table's columns.
     """
@@ -56,7 +56,9 @@ class Prepared(Generic[R]):
         if isinstance(session, ReadSession):
             return await to_its_end(self._fetched(await session.driver(), values))
         driver: Driver | None = session.info.get(Driver)
-        if driver is not None and driver.connection.is_in_transaction():
+        # A savepoint is set only when SQLAlchemy is asked, and a closed session's connection is somebody else's.
+        is_begun = session.in_transaction() and not session.in_nested_transaction()
+        if driver is not None and is_begun and driver.connection.is_in_transaction():
             if session.new or session.dirty or session.deleted:
                 await session.flush()
             # Who writes and is cancelled undoes everything, so the driver may break off what it does.
@@ -64,6 +66,11 @@ class Prepared(Generic[R]):
         rows = (await session.scalars(self._on_postgresql, values)).all()
         session.info[Driver] = Driver.of(session.sync_session)  # that has begun the transaction
         return rows
+
+    async def one(self, session: AsyncSession, **values: Any) -> R:
+        """The only row or value."""
+        (found,) = await self.all(session, **values)
+        return found
 
     async def _fetched(self, driver: Driver, values: dict[str, Any]) -> list[Any]:
         compiled = self._compiled
@@ -111,16 +118,16 @@ class Compiled:
         is_rows = False
         if isinstance(statement, Select):
             described = statement.column_descriptions[0]
-            is_rows = described["entity"] is described["expr"]
+            is_rows = described.get("entity") is described["expr"]
             compiled = statement.compile(dialect=dialect)
         else:
             table = cast("Table", statement.table)
             given = [column.key for column in table.columns if column is not table.autoincrement_column]
             compiled = statement.compile(dialect=dialect, column_keys=given)
         self.sql = compiled.string
-        constants = compiled.params
+        self._constants = {name: value for name, value in compiled.params.items() if not compiled.binds[name].required}
         self._places = [
-            (name, constants[name], compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+            (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
             for name in compiled.positiontup or ()
         ]
         attributes: dict[str, Any] = {"__slots__": ()}
@@ -133,10 +140,8 @@ class Compiled:
 
     def arguments(self, values: dict[str, Any]) -> list[Any]:
         """The values in their places."""
-        return [
-            processed(values.get(name, constant)) if processed else values.get(name, constant)
-            for name, constant, processed in self._places
-        ]
+        given = self._constants | values
+        return [processed(given[name]) if processed else given[name] for name, processed in self._places]
 
 
 def _processed(place: int, processor: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -29,7 +29,7 @@ _PAGES = NewestOfEach(PurchaseRow, PurchaseRow.customer_id)
 
 async def add_purchase(session: AsyncSession, purchase: Purchase) -> Purchase:
     """Store a new purchase without its orders; the id it is given replaces the one it came with."""
-    (id_,) = await _ADD.all(
+    id_ = await _ADD.one(
         session,
         customer_id=purchase.customer_id,
         status=purchase.status.value,

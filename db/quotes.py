@@ -95,8 +95,8 @@ async def quotes_page(
 
 
 @cache
-def _page(is_postgresql: bool, is_later: bool) -> Select[QuoteRow, str]:
-    where = [QuoteRow.id < bindparam("before_id")] if is_later else []
+def _page(is_postgresql: bool, is_earlier: bool) -> Select[QuoteRow, str]:
+    where = [QuoteRow.id < bindparam("before_id")] if is_earlier else []
     row, query = page_of_each(is_postgresql, QuoteRow, QuoteRow.customer_id, *where)
     return query.add_columns(PurchaseRow.status).outerjoin(PurchaseRow, PurchaseRow.id == row.purchase_id)
 

@@ -61,6 +61,10 @@ class ReadSession(AsyncSession):
         self._join()
         return await to_its_end(super().get(*given, **named))
 
+    async def get_one(self, *given: Any, **named: Any) -> Any:
+        self._join()
+        return await to_its_end(super().get_one(*given, **named))
+
     async def driver(self) -> Driver:
         """PostgreSQL's driver, in the session's transaction.
 
@@ -82,12 +86,17 @@ class ReadSession(AsyncSession):
             self._driver = Driver.of(self.sync_session)
             return
         try:
-            self._held = await self._engine.raw_connection()
-            self._driver = Driver(self._held.driver_connection, self._engine.sync_engine)
-            if not self._one_statement:
-                await self._driver.begin()
+            held = await self._engine.raw_connection()
         except self._engine.dialect.loaded_dbapi.Error as error:
-            raise DBAPIError("", None, error) from error
+            raise DBAPIError.instance("", None, error, Exception, hide_parameters=True) from error
+        driver = Driver(held.driver_connection, self._engine.sync_engine)
+        try:
+            if not self._one_statement:
+                await driver.begin()
+        except BaseException:
+            await greenlet_spawn(held.close)
+            raise
+        self._held, self._driver = held, driver
 
     async def _give_back(self) -> None:
         held, self._held = self._held, None

@@ -22,7 +22,7 @@ _PAGES = NewestOfEach(SpotOrderRow, SpotOrderRow.customer_id)
 
 async def add_spot_order(session: AsyncSession, main_contract_id: int, order: SpotOrder) -> SpotOrder:
     """Store a new order; the id it is given replaces the one it came with."""
-    (id_,) = await _ADD.all(
+    id_ = await _ADD.one(
         session,
         customer_id=order.customer_id,
         main_contract_id=main_contract_id,

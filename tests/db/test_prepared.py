@@ -1,12 +1,19 @@
 """Selects that are kept: the same answers as SQLAlchemy's, in the same transaction, and the same failures."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 import pytest
+from asyncpg.transaction import Transaction
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 from sqlalchemy import String, bindparam, cast, func, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.access import KeyUse, add_key_use, key_use
@@ -179,3 +186,110 @@ async def test_what_is_inserted_is_there_and_a_key_is_used_once(database: Databa
         await add_both()
     async with database.read() as session:
         assert (await key_use(session, customer_id, "k"), await key_use(session, customer_id, "l")) == (use, None)
+
+
+async def test_a_value_that_is_forgotten_is_an_error(database: Database) -> None:
+    async with database.read() as session:
+        for _ in range(2):
+            with pytest.raises((StatementError, KeyError)):
+                await NAMES.all(session)
+        assert await NAMES.all(session, at=NOW) == []
+
+
+async def test_a_savepoint_takes_back_what_the_driver_inserted(database: Database) -> None:
+    use = KeyUse("spotOrderPlace", "0" * 64, (1, 2))
+
+    async def add_twice(session: AsyncSession, customer_id: int) -> None:
+        async with session.begin_nested():
+            await add_key_use(session, customer_id, "k", use, NOW)
+            await add_key_use(session, customer_id, "k", use, NOW)
+
+    async with database.write() as session:
+        customer_id = await add(session, "A")
+        assert await key_use(session, customer_id, "k") is None
+        with pytest.raises(IntegrityError):
+            await add_twice(session, customer_id)
+        assert await key_use(session, customer_id, "k") is None
+        await add_key_use(session, customer_id, "k", use, NOW)
+    async with database.read() as session:
+        assert await key_use(session, customer_id, "k") == use
+
+
+async def test_a_session_that_was_closed_does_not_read_within_another(database: Database) -> None:
+    async with database.write() as session:
+        for _ in range(2):
+            assert await BY_ID.all(session, ids=[1]) == []
+        await session.close()
+        if not database.is_sqlite:  # it has one writer
+            async with database.write() as other:
+                id_ = await add(other, "A")
+                assert await BY_ID.all(session, ids=[id_]) == []
+
+
+async def test_one_connection_is_enough_for_every_way_of_reading(database: Database) -> None:
+    async with database.write() as session:
+        id_ = await add(session, "A")
+    async with database.one_state(), database.read() as session:
+        await BY_ID.all(session, ids=[id_])
+        found = await session.get(CustomerRow, id_)
+        assert found is await session.get_one(CustomerRow, id_)
+        assert await session.scalar(select(CustomerRow.name)) == "A"
+        assert sum(used for used, _size in database.connections().values()) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("part", ["start", "rollback"])
+async def test_a_transaction_that_cannot_begin_or_end_costs_its_connection_only(
+    database: Database, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """As where an operator has cancelled a BEGIN; the driver takes the transaction for begun then."""
+
+    async def cancelled(transaction: Any) -> None:
+        transaction._connection._top_xact = transaction
+        raise asyncpg.QueryCanceledError("canceling statement due to user request")
+
+    async def read() -> None:
+        async with database.read() as session:
+            await BY_ID.all(session, ids=[1])
+
+    async def slowly() -> None:
+        async with database.read() as session:
+            await session.scalar(text("SELECT 1"))
+
+    for each in (read, slowly) if part == "start" else (read,):
+        await each()
+        with monkeypatch.context() as patch:
+            patch.setattr(Transaction, part, cancelled)
+            with pytest.raises((DatabaseUnavailableError, DBAPIError)):
+                await each()
+        for work in (read, slowly):
+            await work()
+        async with database.write() as session:
+            await session.execute(text("SELECT 1"))
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_statement_that_is_broken_off_has_a_span(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    spans, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr("db.tracing.TRACER", provider.get_tracer("test"))
+    database.trace_statements()
+    slow: Prepared[int] = Prepared(lambda _kind: select(CustomerRow.id).where(cast(func.pg_sleep(60), String) != ""))
+    begun = asyncio.Event()
+
+    async def write() -> None:
+        with provider.get_tracer("test").start_as_current_span("operation"):
+            async with database.write() as session:
+                await add(session, "A")
+                await BY_ID.all(session, ids=[1])
+                begun.set()
+                await slow.all(session)
+
+    writing = asyncio.create_task(write())
+    await begun.wait()
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    ended = [span for span in spans.get_finished_spans() if "pg_sleep" in str(dict(span.attributes or {}))]
+    assert [span.status.status_code for span in ended] == [StatusCode.ERROR]
