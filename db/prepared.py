@@ -1,8 +1,8 @@
-"""Selects that are made and compiled once, and that PostgreSQL's driver runs without SQLAlchemy between.
+"""Statements that are made and compiled once, and that PostgreSQL's driver runs without SQLAlchemy between.
 
 To make a select, to find it among those compiled and to turn what comes back into a session's objects takes SQLAlchemy
-twenty times as long as the driver takes to ask and to listen (README, decision 97). So the reads that most requests
-consist of are kept. All others go SQLAlchemy's way, in the same transaction.
+twenty times as long as the driver takes to ask and to listen (README, decision 97). So the statements that most
+requests consist of are kept. All others go SQLAlchemy's way, in the same transaction.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -103,6 +103,7 @@ class ReadSession(AsyncSession):
         driver, self._driver = self._driver, None
         if held is None:
             return
+        self.sync_session.bind = self._engine.sync_engine
         try:
             if driver is not None:
                 await driver.end()

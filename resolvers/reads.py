@@ -99,7 +99,7 @@ async def contract_customer(services: Services, caller: Caller | None, contract_
 
 async def customers(services: Services, ids: Sequence[int]) -> list[Customer | None]:
     """Customers by id, in the same places."""
-    async with services.database.read() as session:
+    async with services.database.read(one_statement=True) as session:
         found = await customers_by_id(session, ids)
     return [found.get(id_) for id_ in ids]
 

@@ -216,6 +216,11 @@ async def test_a_savepoint_takes_back_what_the_driver_inserted(database: Databas
 
 
 async def test_a_session_that_was_closed_does_not_read_within_another(database: Database) -> None:
+    async with database.read() as session:
+        for _ in range(2):
+            assert await BY_ID.all(session, ids=[1]) == []
+            assert await session.get(CustomerRow, 1) is None
+            await session.close()
     async with database.write() as session:
         for _ in range(2):
             assert await BY_ID.all(session, ids=[1]) == []
