@@ -31,6 +31,7 @@ from rich.table import Table
 
 from bench.bare_falls import Day, settle_postgresql, settle_sqlite
 from bench.fall_world import ACCOUNTS, ZONES, Prepared, Store, connected, day_in, prepare, stores
+from bench.serving import UNLIMITED
 from db.engine import Database
 from planner.workers import PlannerPool
 from resolvers.services import Services
@@ -217,6 +218,7 @@ def _ask(store: Store, number: int, prepared: Prepared) -> Answers:
         "SPOTPLAN_DATABASE_URL": store.create(f"asked_{number}", "template"),
         "SPOTPLAN_CLOCK": "test",
         "SPOTPLAN_PLANNER_WORKERS": "1",
+        "SPOTPLAN_RATE_SIGNED_IN": UNLIMITED,
     }
     with TemporaryDirectory() as folder:
         server = Server("serve", folder=Path(folder), port=free_port(), **environment)
