@@ -51,7 +51,7 @@ class Prepared(Generic[R]):
 
     async def all(self, session: AsyncSession, **values: Any) -> Sequence[R]:
         """What there is for these values, which are called as their places."""
-        if session.get_bind().dialect.name != "postgresql":
+        if not is_on_postgresql(session):
             return (await session.scalars(self._elsewhere, values)).all()
         if isinstance(session, ReadSession):
             return await to_its_end(self._fetched(await session.driver(), values))
@@ -88,6 +88,11 @@ class Prepared(Generic[R]):
     @cached_property
     def _compiled(self) -> "Compiled":
         return Compiled(self._on_postgresql)
+
+
+def is_on_postgresql(session: AsyncSession) -> bool:
+    """Whether a session's statements are for PostgreSQL."""
+    return session.get_bind().dialect.name == "postgresql"
 
 
 def insertion(rows: type[Base]) -> Prepared[int]:

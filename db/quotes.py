@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.commerce_tables import PurchaseRow, QuoteRow, SavedRecommendationRow
 from db.documents import content_of, document_of
 from db.pages import count_of_each, page_of_each
+from db.prepared import is_on_postgresql
 from domain.contracts import BillingCycle, Term
 from domain.documents import DocumentKind, ItemKind
 from domain.held import HeldItem
@@ -86,7 +87,7 @@ async def quotes_page(
     session: AsyncSession, customer_ids: Collection[int], *, first: int, before_id: int | None
 ) -> dict[int, list[Quote]]:
     """Up to ``first`` quotes of each customer, newest first."""
-    query = _page(session.get_bind().dialect.name == "postgresql", before_id is not None)
+    query = _page(is_on_postgresql(session), before_id is not None)
     values = {"owner_ids": list(customer_ids), "first": first, "before_id": before_id}
     found: dict[int, list[Quote]] = {customer_id: [] for customer_id in customer_ids}
     for item, status in await session.execute(query, values):

@@ -28,8 +28,6 @@ pytestmark = pytest.mark.anyio
 REQUESTS = 200
 
 
-# A connection that closes cancels operations that have only just begun, and with them coroutines that never ran.
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 async def test_whatever_is_asked_is_answered_in_form_and_with_what_is_the_callers(
     services: Services, clock: TestClock
 ) -> None:

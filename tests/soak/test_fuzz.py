@@ -16,8 +16,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.soak]
 SEED = int(os.environ.get("SPOTPLAN_FUZZ_SEED", "1"))
 
 
-# A connection that closes cancels operations that have only just begun, and with them coroutines that never ran.
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize(("requests", "settable"), [(10_000, False), (1_000, True)])
 async def test_thousands_of_random_requests(
     services: Services, clock: TestClock, requests: int, *, settable: bool
