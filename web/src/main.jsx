@@ -5,7 +5,7 @@ import "./page.css";
 
 import { explorerPlugin } from "@graphiql/plugin-explorer";
 import { GraphiQL } from "graphiql";
-import { getOperationAST } from "graphql";
+import { getOperationAST, parse } from "graphql";
 import { createRoot } from "react-dom/client";
 
 import { openStorage } from "./storage.js";
@@ -20,7 +20,16 @@ const tabs = (config.tabs ?? []).map(({ title, query, variables }) => ({
   variables,
 }));
 
-async function fetcher({ query, variables, operationName }, { headers, documentAST } = {}) {
+// GraphiQL's own parsed document is the previous tab's, too, until that moment.
+function isSubscription(query, operationName) {
+  try {
+    return getOperationAST(parse(query), operationName)?.operation === "subscription";
+  } catch {
+    return false; // the server says what is wrong with it
+  }
+}
+
+async function fetcher({ query, variables, operationName }, { headers } = {}) {
   // GraphiQL asks for the schema before its headers editor exists; any other request carries exactly
   // what the editor says, so that an emptied editor really is an anonymous request.
   if (operationName === "IntrospectionQuery") headers ??= authorization;
@@ -31,8 +40,7 @@ async function fetcher({ query, variables, operationName }, { headers, documentA
     headers: { Accept: "application/json", "Content-Type": "application/json", ...headers },
     body: JSON.stringify({ query, variables, operationName }),
   };
-  const operation = documentAST && getOperationAST(documentAST, operationName);
-  if (operation?.operation === "subscription") return subscription(request);
+  if (isSubscription(query, operationName)) return subscription(request);
   const response = await fetch("/graphql", { method: "POST", ...request });
   if (response.headers.get("Content-Type")?.includes("json")) return response.json();
   return { errors: [{ message: `HTTP ${response.status}: ${await response.text()}` }] };
